@@ -1,0 +1,56 @@
+/**
+ * Does `name` match a pattern with `*` (any text) and `?` (one character)? A backslash makes the next `*`, `?` or backslash literal.
+ *
+ * Case counts: two flows of the platform may differ in case alone, and a rule that takes one too many publishes data.
+ * No regular expression: after a mismatch only the last `*` is tried again, so the time is at most name x pattern.
+ */
+export function globMatches(pattern: string, name: string): boolean {
+  const tokens = tokenize(pattern.normalize("NFC"));
+  const characters = Array.from(name.normalize("NFC"));
+  let token = 0;
+  let character = 0;
+  let star = -1;
+  let starCharacter = 0;
+  while (character < characters.length) {
+    const current = tokens[token];
+    if (current?.kind === "star") {
+      star = token++;
+      starCharacter = character;
+    } else if (current?.kind === "one" || current?.literal === characters[character]) {
+      token++;
+      character++;
+    } else if (star >= 0) {
+      token = star + 1;
+      character = ++starCharacter;
+    } else {
+      return false;
+    }
+  }
+  return tokens.slice(token).every(({ kind }) => kind === "star");
+}
+
+/** Nothing but `*`: it asks only that there is something. */
+export function matchesAnything(pattern: string): boolean {
+  return /^\*+$/.test(pattern);
+}
+
+interface Token {
+  readonly kind: "star" | "one" | "literal";
+  readonly literal?: string;
+}
+
+function tokenize(pattern: string): Token[] {
+  const tokens: Token[] = [];
+  const characters = Array.from(pattern);
+  for (let index = 0; index < characters.length; index++) {
+    const character = characters[index] ?? "";
+    const next = characters[index + 1];
+    if (character === "*") tokens.push({ kind: "star" });
+    else if (character === "?") tokens.push({ kind: "one" });
+    else if (character === "\\" && (next === "*" || next === "?" || next === "\\")) {
+      tokens.push({ kind: "literal", literal: next });
+      index++;
+    } else tokens.push({ kind: "literal", literal: character });
+  }
+  return tokens;
+}

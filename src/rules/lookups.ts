@@ -1,0 +1,32 @@
+import { matchesAnything } from "./glob.ts";
+import type { Pattern, Rules } from "./model.ts";
+import { placeholdersOf } from "./table-template.ts";
+
+/** What the rules ask that the job group itself does not tell. */
+export interface Lookups {
+  /** The recipe has to be asked for (GET wrangledDatasets): its name or its flow is used. */
+  readonly recipe: boolean;
+  /** The flow's id is used; it comes with the recipe. */
+  readonly flow: boolean;
+  /** The flow has to be asked for as well (GET flows): its name is used. */
+  readonly flowName: boolean;
+}
+
+/** Tells which calls to the platform a dispatch needs before the rules can be asked. */
+export function rulesNeed(rules: Rules): Lookups {
+  const placeholders = new Set(
+    rules.rules.flatMap(({ publish }) => publish.flatMap(({ table }) => placeholdersOf(table))),
+  );
+  const conditions = rules.rules.flatMap(({ when }) => (when === "all" ? [] : [when]));
+  const flowName =
+    placeholders.has("flow") || conditions.some(({ flow }) => flow?.some(asksForName) ?? false);
+  const flow = flowName || conditions.some((when) => when.flow !== undefined);
+  const recipeName =
+    placeholders.has("recipe") || conditions.some(({ recipe }) => recipe?.some(asksForName) ?? false);
+  return { recipe: flow || recipeName, flow, flowName };
+}
+
+/** A text of digits may be a name too. */
+function asksForName(pattern: Pattern): boolean {
+  return typeof pattern === "string" && !matchesAnything(pattern);
+}

@@ -1,0 +1,114 @@
+import { explainRules } from "./match-rules.ts";
+import type { JobGroupFacts, Publication, PublishPlan, Rule, Rules } from "./model.ts";
+import { fillTemplate } from "./table-template.ts";
+import { taskKey } from "./task-identity.ts";
+
+/** A publication that an earlier one of the same table, with other data or another action, keeps from being sent. */
+interface PlanConflict {
+  readonly rule: string;
+  readonly target: string;
+  readonly schema: string;
+  readonly table: string;
+  /** The rule whose publication is sent in its place. */
+  readonly keptRule: string;
+  readonly message: string;
+}
+
+/** A publication whose table could not be told for this job group. */
+interface PlanProblem {
+  readonly rule: string;
+  readonly target: string;
+  /** The template as it stands in the rules file. */
+  readonly table: string;
+  readonly message: string;
+}
+
+export interface PublishPlans {
+  /** In file order; no two have the same `taskKey`. */
+  readonly plans: readonly PublishPlan[];
+  readonly conflicts: readonly PlanConflict[];
+  readonly problems: readonly PlanProblem[];
+  /** Names of the rules that matched, in file order. */
+  readonly matched: readonly string[];
+}
+
+/**
+ * What has to be published for a finished job group.
+ *
+ * The same facts and rules always give the same plans: nothing here looks at the clock. When publications of several rules
+ * name the same table, the first in file order is sent; one that would send the same again is left out silently,
+ * one that would do something else is a conflict. A problem or conflict holds up no other publication.
+ */
+export function planPublishes(rules: Rules, facts: JobGroupFacts): PublishPlans {
+  const plans = new Map<string, PublishPlan>();
+  const conflicts: PlanConflict[] = [];
+  const problems: PlanProblem[] = [];
+  const matching = explainRules(rules, facts).flatMap(({ matches }, index) =>
+    matches ? (rules.rules[index] ?? []) : [],
+  );
+  for (const rule of matching) {
+    for (const publication of rule.publish) {
+      const made = planOf(publication, rule, rules, facts);
+      if ("problem" in made) {
+        const { target, table } = publication;
+        const message = `rule ${JSON.stringify(rule.name)}, table ${JSON.stringify(table)} of target ${target}: ${made.problem}`;
+        problems.push({ rule: rule.name, target, table, message });
+        continue;
+      }
+      const { plan } = made;
+      const key = taskKey(plan);
+      const kept = plans.get(key);
+      if (kept === undefined) plans.set(key, plan);
+      else if (kept.action !== plan.action || kept.format !== plan.format)
+        conflicts.push(conflictOf(plan, kept));
+    }
+  }
+  return { plans: [...plans.values()], conflicts, problems, matched: matching.map(({ name }) => name) };
+}
+
+function planOf(
+  publication: Publication,
+  rule: Rule,
+  rules: Rules,
+  facts: JobGroupFacts,
+): { plan: PublishPlan } | { problem: string } {
+  const target = rules.targets.find(({ name }) => name === publication.target);
+  if (target === undefined) return { problem: "there is no such target" };
+  const filled = fillTemplate(publication.table, facts);
+  if ("problem" in filled) return filled;
+  const { action, format, attempts, backoff, deadlineMs, settleAfterMs, priority, stale } = publication;
+  const plan: PublishPlan = {
+    v: 1,
+    jobGroupId: facts.jobGroupId,
+    finishedAt: facts.finishedAt,
+    ...(facts.recipe !== undefined && { flowNodeId: facts.recipe.id }),
+    rule: rule.name,
+    rulesVersion: rules.version,
+    target: target.name,
+    connection: target.connection,
+    schema: publication.schema ?? target.schema,
+    table: filled.table,
+    action,
+    format,
+    attempts,
+    backoff,
+    deadlineMs,
+    settleAfterMs,
+    priority,
+    stale,
+    serialize: rules.serializeJobGroups,
+  };
+  return { plan };
+}
+
+function conflictOf(plan: PublishPlan, kept: PublishPlan): PlanConflict {
+  const { rule, target, schema, table } = plan;
+  const whose =
+    kept.rule === rule
+      ? "an earlier publication of the same rule"
+      : `rule ${JSON.stringify(kept.rule)}, earlier in the file,`;
+  const message =
+    `rule ${JSON.stringify(rule)}, ${schema}.${table} of connection ${plan.connection}: ${whose} publishes there already ` +
+    `(${kept.action}, ${kept.format}); this one (${plan.action}, ${plan.format}) is not sent. Give it another table, or remove it`;
+  return { rule, target, schema, table, keptRule: kept.rule, message };
+}

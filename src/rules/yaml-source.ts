@@ -1,0 +1,120 @@
+import {
+  type Document,
+  isAlias,
+  isMap,
+  isScalar,
+  isSeq,
+  LineCounter,
+  type Node,
+  parseDocument,
+  visit,
+} from "yaml";
+import type { RulesProblem } from "./rules-error.ts";
+
+/** Keys and indexes from the file's root to a value. */
+export type Path = readonly PropertyKey[];
+
+/** A YAML text as plain values, with the places they came from. */
+export interface YamlSource {
+  /** Undefined when the text has no structure that can be relied on. */
+  readonly value: unknown;
+  readonly problems: readonly RulesProblem[];
+  /** A problem at the value of `path`, or at its key; at the nearest parent when there is nothing at `path`. */
+  at(path: Path, message: string, part?: "key" | "value"): RulesProblem;
+}
+
+/** Reads one YAML 1.2 document; all its problems are told, none is thrown. */
+export function readYaml(text: string): YamlSource {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
+  const problemAt = (offset: number, message: string): RulesProblem => {
+    const { line, col } = lines.linePos(offset);
+    return { line: Math.max(line, 1), column: Math.max(col, 1), message };
+  };
+  const mistakes = [...document.errors, ...document.warnings];
+  const problems = mistakes.map(({ code, pos, message }) =>
+    problemAt(pos[0], code === "DUPLICATE_KEY" ? "this key stands here twice: keep one of them" : message),
+  );
+  for (const { node, message } of surprises(document))
+    problems.push(problemAt(node.range?.[0] ?? 0, message));
+  return {
+    value: document.errors.every(({ code }) => code === "DUPLICATE_KEY")
+      ? plainValue(document, problems)
+      : undefined,
+    problems,
+    at: (path, message, part = "value") => problemAt(offsetOf(document, path, part), message),
+  };
+}
+
+function plainValue(document: Document, problems: RulesProblem[]): unknown {
+  try {
+    return document.toJS();
+  } catch (error) {
+    // An alias without an anchor was told already; left are aliases that multiply without end.
+    if (problems.length === 0)
+      problems.push({ line: 1, column: 1, message: `cannot be read: ${String(error)}` });
+    return undefined;
+  }
+}
+
+/** YAML that is legal and means something else than it seems to. */
+function surprises(document: Document): { node: Node; message: string }[] {
+  const found: { node: Node; message: string }[] = [];
+  visit(document, {
+    Pair(_, { key }) {
+      if (isScalar(key)) {
+        // Dropped without a word by code further on, and a lost condition widens a rule.
+        if (key.value === "__proto__")
+          found.push({ node: key, message: `"__proto__" cannot be used as a key: rename it` });
+        if (key.value === "<<")
+          found.push({ node: key, message: "merge keys (<<) are not read: write the keys out" });
+      } else if (isMap(key) || isSeq(key)) {
+        found.push({ node: key, message: "a key must be a word, not a list or a map" });
+        return visit.SKIP;
+      }
+      return undefined;
+    },
+    Scalar(_, node) {
+      const isWord = typeof node.value === "number" || typeof node.value === "boolean";
+      if (isWord && node.source !== undefined && node.source !== String(node.value)) {
+        const message = `${node.source} is read as ${String(node.value)}: write that, or put it in quotes`;
+        found.push({ node, message });
+      }
+    },
+    Alias(_, node) {
+      if (node.resolve(document) === undefined) {
+        found.push({
+          node,
+          message: `*${node.source} has no anchor: write &${node.source} at the value that it stands for`,
+        });
+      }
+    },
+  });
+  return found;
+}
+
+function offsetOf(document: Document, path: Path, part: "key" | "value"): number {
+  let node: unknown = document.contents;
+  let offset = startOf(node) ?? 0;
+  for (const [depth, step] of path.entries()) {
+    if (isAlias(node)) node = node.resolve(document);
+    if (isMap(node)) {
+      const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
+      if (pair === undefined) return offset;
+      const keyOnly = isScalar(pair.value) && pair.value.value === null && (pair.value.source ?? "") === "";
+      const useKey = keyOnly || pair.value === null || (part === "key" && depth === path.length - 1);
+      node = pair.value;
+      offset = startOf(useKey ? pair.key : pair.value) ?? offset;
+    } else if (isSeq(node)) {
+      node = node.items[Number(step)];
+      offset = startOf(node) ?? offset;
+    } else {
+      return offset;
+    }
+  }
+  return offset;
+}
+
+function startOf(node: unknown): number | undefined {
+  return isMap(node) || isSeq(node) || isScalar(node) || isAlias(node) ? node.range?.[0] : undefined;
+}

@@ -1,0 +1,347 @@
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { parseRules } from "../src/rules/parse-rules.ts";
+import { RulesError } from "../src/rules/rules-error.ts";
+
+const head = `version: 1
+targets:
+  sales: { connection: 2, schema: public }
+rules:
+`;
+
+/** A good file with one publication; `extra` are more lines of it. */
+const withPublication = (extra = "", action = "load") => `${head}  - name: orders
+    when: all
+    publish:
+      - target: sales
+        table: orders
+        action: ${action}
+${extra === "" ? "" : `        ${extra}\n`}`;
+
+const withWhen = (when: string) => withPublication().replace("when: all", when);
+
+function problemsOf(text: string): string[] {
+  try {
+    parseRules(text, "rules.yaml");
+  } catch (error) {
+    if (!(error instanceof RulesError)) throw error;
+    return error.message.split("\n");
+  }
+  return [];
+}
+
+const publicationOf = (text: string) => parseRules(text, "rules.yaml").rules.rules[0]?.publish[0];
+
+describe("a rules file that is good", () => {
+  it("gets the defaults that the design lists", () => {
+    const { rules, warnings } = parseRules(withPublication(), "rules.yaml");
+    expect(warnings).toEqual([]);
+    expect(rules).toEqual({
+      version: expect.stringMatching(/^[0-9a-f]{12}$/) as string,
+      serializeJobGroups: true,
+      targets: [{ name: "sales", connection: 2, schema: "public", concurrency: 4 }],
+      rules: [
+        {
+          name: "orders",
+          when: "all",
+          publish: [
+            {
+              target: "sales",
+              table: "orders",
+              action: "load",
+              format: "avro",
+              attempts: 8,
+              backoff: { floorMs: 5_000, capMs: 600_000 },
+              deadlineMs: 21_600_000,
+              settleAfterMs: 120_000,
+              priority: 1000,
+              stale: "supersede",
+            },
+          ],
+        },
+      ],
+    });
+  });
+
+  it.each([
+    ["load", 120_000],
+    ["create", 120_000],
+    ["createAndLoad", 120_000],
+    ["truncateAndLoad", 15_000],
+    ["dropAndLoad", 15_000],
+    ["upsert", 15_000],
+  ])("settles %s after %i ms, without a warning", (action, settleAfterMs) => {
+    const text = withPublication("", action);
+    expect(publicationOf(text)?.settleAfterMs).toBe(settleAfterMs);
+    expect(parseRules(text, "rules.yaml").warnings).toEqual([]);
+  });
+
+  it.each([
+    ["settleAfter: never", { settleAfterMs: "never" }],
+    ["settleAfter: 45s", { settleAfterMs: 45_000 }],
+    ["backoff: 20s", { backoff: { floorMs: 20_000, capMs: 600_000 } }],
+    ["backoff: 1h", { backoff: { floorMs: 3_600_000, capMs: 3_600_000 } }],
+    ["backoff: { first: 500ms, max: 1m }", { backoff: { floorMs: 500, capMs: 60_000 } }],
+    ["deadline: 2h", { deadlineMs: 7_200_000 }],
+    ["stale: publish", { stale: "publish" }],
+    ["priority: 5", { priority: 5 }],
+    ["schema: Reports", { schema: "Reports" }],
+  ])("reads %s", (line, wanted) => {
+    expect(publicationOf(withPublication(line))).toMatchObject(wanted);
+  });
+
+  it("reads the pace of a target, even unless burst is asked for", () => {
+    const limited = (limit: string) =>
+      parseRules(withPublication().replace("schema: public", `schema: public, rateLimit: ${limit}`), "r")
+        .rules.targets[0]?.rateLimit;
+    expect(limited("{ max: 30, per: 1m }")).toEqual({ max: 30, perMs: 60_000, burst: false });
+    expect(limited("{ max: 3, per: 1h, burst: true }")).toEqual({ max: 3, perMs: 3_600_000, burst: true });
+  });
+
+  it("makes a list of every condition, and a text of a label that is true or false", () => {
+    const text = withWhen(
+      "when: { flow: 11, recipe: [27, 'orders*'], creator: '7', labels: { env: prod, test: [true, 8] } }",
+    );
+    expect(parseRules(text, "rules.yaml").rules.rules[0]?.when).toEqual({
+      flow: [11],
+      recipe: [27, "orders*"],
+      creator: [7],
+      labels: { env: ["prod"], test: ["true", 8] },
+    });
+  });
+
+  it("has a version that changes with the text alone", () => {
+    const version = (text: string) => parseRules(text, "any name").rules.version;
+    expect(version(withPublication())).toBe(version(withPublication()));
+    expect(version(withPublication())).not.toBe(version(`${withPublication()}# more\n`));
+  });
+
+  it("is read through aliases", () => {
+    const text = `${withPublication().replace("- target", "- &first\n        target")}  - name: again
+    when: { flow: 1 }
+    publish: [*first]
+`;
+    const { rules } = parseRules(text, "rules.yaml");
+    expect(rules.rules[1]?.publish).toEqual(rules.rules[0]?.publish);
+  });
+
+  it("is the one in examples/", () => {
+    const text = readFileSync(new URL("../examples/rules.yaml", import.meta.url), "utf8");
+    const { rules, warnings } = parseRules(text, "examples/rules.yaml");
+    expect(warnings).toEqual([]);
+    expect(rules.targets.map(({ name, connection }) => [name, connection])).toEqual([
+      ["sales", 2],
+      ["finance", 3],
+      ["archive", 4],
+    ]);
+  });
+});
+
+describe("a rules file with mistakes", () => {
+  it("is told all of them at once, each with line and column and what to change", () => {
+    const text = `version: 1
+targets:
+  sales: { connection: 2, schema: public, rateLimit: { max: 30, per: 60 }, concurency: 4 }
+rules:
+  - name: orders
+    when:
+    publish:
+      - target: sale
+        table: "orders_{recpie}"
+        action: lod
+        attempts: 0
+      - tabel: x
+        target: sales
+        action: load
+`;
+    expect(problemsOf(text)).toEqual([
+      "rules.yaml:3:70 targets.sales.rateLimit.per must be a duration from 100ms to 31d, such as 500ms 20s 1m 2h 90d, not 60. A number needs a unit: 60s, 60m, ...",
+      'rules.yaml:3:76 unknown key "concurency"; known here: description, connection, schema, rateLimit, concurrency. Did you mean "concurrency"?',
+      "rules.yaml:6:5 when is empty: say `when: all` to take every completion, or give conditions such as `recipe: 27`",
+      'rules.yaml:8:17 there is no target "sale". Did you mean "sales"?',
+      'rules.yaml:9:16 table "orders_{recpie}" has the unknown placeholder {recpie}; the placeholders are {jobGroupId} {date} {recipe} {flow} {labels.name}. Did you mean "recipe"?',
+      'rules.yaml:10:17 action must be one of create, load, createAndLoad, truncateAndLoad, dropAndLoad, upsert, not "lod". Did you mean "load"?',
+      "rules.yaml:11:19 attempts must be a whole number from 1 to 100, not 0",
+      "rules.yaml:12:9 table is missing; it must be the name of a table",
+      'rules.yaml:12:9 unknown key "tabel"; known here: target, schema, table, action, format, attempts, backoff, deadline, settleAfter, priority, stale. Did you mean "table"?',
+    ]);
+  });
+
+  it.each([
+    ["nothing in it", "", /^rules\.yaml:1:1 the file is empty/],
+    ["a list", "[1]", /1:1 the file must be a map/],
+    ["a text", "hello", /1:1 the file must be a map/],
+    ["broken YAML", "a: [1\nb: 2", /2:1 .*\]/],
+    ["two documents", `${withPublication()}---\na: 1\n`, /multiple documents/],
+    ["a key twice", withPublication("table: other"), /11:9 this key stands here twice/],
+    ["another version", withPublication().replace("version: 1", "version: 2"), /1:10 version must be 1/],
+    ["an alias of nothing", withWhen("when: *other"), /6:11 \*other has no anchor/],
+    ["a merge key", withPublication("<<: { attempts: 1 }"), /merge keys/],
+    ["a key that is a list", withPublication("? [a]\n        : 1"), /a key must be a word/],
+    ["an unknown tag", withPublication("priority: !env X"), /!env/],
+    ["a number that is read as another", withWhen("when: { labels: { v: 1.10 } }"), /1\.10 is read as 1\.1/],
+    [
+      "an id too large to be held",
+      withWhen("when: { flow: 12345678901234567890 }"),
+      /12345678901234567890 is read as/,
+    ],
+    ["__proto__ as a label", withWhen("when: { labels: { __proto__: x } }"), /"__proto__" cannot be used/],
+    [
+      "__proto__ as a target",
+      withPublication().replace("  sales:", "  __proto__:"),
+      /"__proto__" cannot be used/,
+    ],
+    ["an empty when", withWhen("when: {}"), /6:11 when is empty: say `when: all`/],
+    ["no when", withWhen("# no when"), /5:5 when is missing: say `when: all`/],
+    [
+      "a when with another word",
+      withWhen("when: everything"),
+      /must be `all` or a map of conditions, not "everything"/,
+    ],
+    ["an empty list of patterns", withWhen("when: { flow: [] }"), /when\.flow is an empty list/],
+    ["no label in labels", withWhen("when: { labels: {} }"), /when\.labels is empty/],
+    ["a condition without value", withWhen("when: { recipe: }"), /when\.recipe is empty/],
+    [
+      "a name where there are ids alone",
+      withWhen("when: { creator: 'bob*' }"),
+      /when\.creator must be an id/,
+    ],
+    [
+      "an unknown condition",
+      withWhen("when: { recipie: 1 }"),
+      /unknown key "recipie".*Did you mean "recipe"/,
+    ],
+    [
+      "a target's name in capitals",
+      withPublication().replaceAll("sales", "Sales"),
+      /3:3 the target name "Sales"/,
+    ],
+    ["a schema with a dot", withPublication("schema: a.b"), /schema "a\.b" has a dot/],
+    ["a placeholder in a schema", withPublication("schema: 's_{date}'"), /placeholders are for `table` only/],
+    ["an empty schema", withPublication("schema: ''"), /schema must be the name of a Redshift schema/],
+    [
+      "a table with a dot",
+      withPublication().replace("table: orders", "table: public.orders"),
+      /write the schema in `schema`/,
+    ],
+    [
+      "a table that starts with a number",
+      withPublication().replace("table: orders", "table: '{date}_x'"),
+      /starts with \{date\}/,
+    ],
+    [
+      "a table with a lone brace",
+      withPublication().replace("table: orders", "table: 'a{b'"),
+      /must start with a letter/,
+    ],
+    [
+      "an unnamed label",
+      withPublication().replace("table: orders", "table: 'a{labels.}'"),
+      /unknown placeholder \{labels\.\}/,
+    ],
+    [
+      "a table of 128 bytes",
+      withPublication().replace("table: orders", `table: ${"é".repeat(64)}`),
+      /has 128 bytes/,
+    ],
+    ["a backoff that shrinks", withPublication("backoff: { first: 10s, max: 5s }"), /`first` that is longer/],
+    [
+      "settleAfter under a second",
+      withPublication("settleAfter: 999ms"),
+      /from 1s to 1d.*or never, not "999ms"/,
+    ],
+    ["an empty rule", `${withPublication()}  -\n`, /rules\[1\] is empty/],
+    ["a rule that publishes nothing", `${head}  - { name: a, when: all, publish: [] }\n`, /publish is empty/],
+    [
+      "two rules of one name",
+      withPublication() + withPublication().slice(head.length),
+      /another rule is named "orders" too/,
+    ],
+  ])("is refused with %s", (_, text, words) => {
+    expect(problemsOf(text).join("\n")).toMatch(words);
+  });
+
+  it("is refused when one rule publishes twice to what Redshift takes for one table", () => {
+    const second = (table: string, more = "") =>
+      withPublication(`\n      - { target: sales, table: "${table}", action: create${more} }`);
+    expect(problemsOf(second("ORDERS"))).toEqual([expect.stringMatching(/already/)]);
+    expect(problemsOf(second("ORDERS", ", schema: PUBLIC"))).toEqual([expect.stringMatching(/already/)]);
+    expect(problemsOf(second("ORDERS", ", schema: other"))).toEqual([]);
+    expect(problemsOf(second("orders_{labels.a}"))).toEqual([]);
+  });
+
+  it("tells a mistake behind an alias once", () => {
+    const text = `${withPublication("attempts: 0").replace("- target", "- &first\n        target")}  - name: again
+    when: all
+    publish: [*first]
+`;
+    expect(problemsOf(text)).toEqual([expect.stringMatching(/attempts must be/)]);
+  });
+
+  it("is refused, and not expanded, when aliases multiply", () => {
+    const lines = Array.from(
+      { length: 20 },
+      (_, n) => `k${n + 1}: &a${n + 1} [${Array(10).fill(`*a${n}`).join(", ")}]`,
+    );
+    expect(problemsOf(`k0: &a0 x\n${lines.join("\n")}`)).toEqual([expect.stringMatching(/alias/i)]);
+    expect(problemsOf("a: &a [*a]").length).toBeGreaterThan(0);
+  });
+
+  it("never ends in anything but rules or a RulesError that names a place", () => {
+    const good = withPublication("backoff: { first: 1s, max: 1m }").replace(
+      "when: all",
+      "when: { flow: [1, 'a*'] }",
+    );
+    const noise = fc.constantFrom(
+      "[",
+      "]",
+      "{",
+      "}",
+      ":",
+      "- ",
+      "\n",
+      "  ",
+      "*a",
+      "&a",
+      "!",
+      "|",
+      "0x1",
+      "null",
+      "'",
+      "\t",
+      "__proto__",
+      "\u{1F4A5}",
+    );
+    const broken = fc
+      .tuple(fc.nat(good.length), fc.nat(12), fc.oneof(noise, fc.string()))
+      .map(([at, cut, put]) => good.slice(0, at) + put + good.slice(at + cut));
+    fc.assert(
+      fc.property(fc.oneof(broken, fc.string()), (text) => {
+        // Throws, and so fails, on any other error.
+        expect(problemsOf(text).every((line) => /^rules\.yaml:[1-9]\d*:[1-9]\d* ./.test(line))).toBe(true);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});
+
+describe("warnings", () => {
+  it.each([
+    ["settleAfter: 29s", /^rules\.yaml:11:22 settleAfter is under 30s/],
+    ["format: csv", /^rules\.yaml:11:17 format is csv/],
+  ])("come with %s", (line, words) => {
+    expect(parseRules(withPublication(line), "rules.yaml").warnings).toEqual([expect.stringMatching(words)]);
+  });
+
+  it("name a target without a rule, a file without rules, and an odd ranFrom", () => {
+    const warningsOf = (text: string) => parseRules(text, "rules.yaml").warnings;
+    expect(warningsOf(`${head.trimEnd()} []\n`)).toEqual([
+      'rules.yaml:3:3 no rule publishes to the target "sales"',
+      "rules.yaml:4:8 there is no rule: nothing will be published",
+    ]);
+    expect(warningsOf(withWhen("when: { ranFrom: [scheduled, 'u*'] }"))).toEqual([
+      expect.stringMatching(/ranFrom "scheduled" is new to us.*Did you mean "schedule"/),
+    ]);
+  });
+});
