@@ -1,0 +1,203 @@
+import { z } from "zod";
+import { parseDuration } from "./rules/duration.ts";
+
+const ROLES = ["web", "poll", "dispatch", "publish"] as const;
+export type Role = (typeof ROLES)[number];
+
+/** The settings of one process, read once from its environment. */
+export type Config = Readonly<z.output<typeof environment>>;
+
+const text = z.string().trim().min(1);
+const list = z
+  .string()
+  .default("")
+  .transform((value) =>
+    value
+      .split(",")
+      .map((part) => part.trim())
+      .filter((part) => part !== ""),
+  );
+const accounts = list.transform((pairs, context) => {
+  const found: Record<string, string> = {};
+  for (const pair of pairs) {
+    const [, name, password] = /^([^:]+):(.+)$/.exec(pair) ?? [];
+    if (name && password && name !== "__proto__") found[name] = password;
+    else context.addIssue({ code: "custom", message: "must be name:password pairs, separated by commas" });
+  }
+  return found;
+});
+const duration = z.string().transform((value, context) => {
+  const ms = parseDuration(value);
+  if (ms === undefined)
+    context.addIssue({ code: "custom", message: "must be a duration like 500ms, 20s, 1m, 2h or 90d" });
+  return ms ?? 0;
+});
+const address = (protocols: readonly string[], example: string) =>
+  text.refine(
+    (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
+    `must be an address like ${example}`,
+  );
+
+const environment = z
+  .object({
+    DESIGNER_CLOUD_URL: address(["http:", "https:"], "https://us1.alteryxcloud.com").optional(),
+    DESIGNER_CLOUD_TOKEN: text.optional(),
+    DESIGNER_CLOUD_TOKEN_FILE: text.optional(),
+    REDIS_URL: address(["redis:", "rediss:"], "redis://127.0.0.1:6379").optional(),
+    DATA_DIR: text.default("data"),
+    NAMESPACE: z
+      .string()
+      .regex(
+        /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+        "must be 1 to 64 letters, digits, dots, dashes or underscores",
+      )
+      .default("publish-relay"),
+    RULES_FILE: text.optional(),
+    HOST: text.default("127.0.0.1"),
+    PORT: z
+      .string()
+      .regex(/^\d+$/, "must be a port, 0 to 65535")
+      .transform(Number)
+      .refine((port) => port <= 65_535, "must be a port, 0 to 65535")
+      .default(3000),
+    WEBHOOK_SECRETS: list,
+    WEBHOOK_AUTH: z
+      .enum(["designer-cloud", "standard-webhooks", "github", "header", "none"], {
+        error: "must be designer-cloud, standard-webhooks, github, header or none",
+      })
+      .default("designer-cloud"),
+    WEBHOOK_HEADER: z
+      .string()
+      .regex(/^[A-Za-z0-9-]+$/, "must be the name of a header")
+      .optional(),
+    API_TOKENS: list,
+    BOARD_OPERATORS: accounts,
+    BOARD_VIEWERS: accounts,
+    ROLES: z
+      .string()
+      .default(ROLES.join(","))
+      .transform((value) => value.split(",").map((role) => role.trim()))
+      .pipe(
+        z.array(z.enum(ROLES, { error: `must be any of ${ROLES.join(", ")}, separated by commas` })).min(1),
+      ),
+    LEDGER_RETENTION: duration.default(90 * 86_400_000),
+    LOG_LEVEL: z
+      .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
+        error: "must be fatal, error, warn, info, debug, trace or silent",
+      })
+      .default("info"),
+  })
+  .transform((env) => ({
+    platform: {
+      url: env.DESIGNER_CLOUD_URL,
+      token: env.DESIGNER_CLOUD_TOKEN,
+      tokenFile: env.DESIGNER_CLOUD_TOKEN_FILE,
+    },
+    redisUrl: env.REDIS_URL,
+    dataDir: env.DATA_DIR,
+    namespace: env.NAMESPACE,
+    rulesFile: env.RULES_FILE ?? "rules.yaml",
+    /** A rules file that was named must be there; the default one may be missing. */
+    rulesFileNamed: env.RULES_FILE !== undefined,
+    host: env.HOST,
+    port: env.PORT,
+    webhook: { secrets: env.WEBHOOK_SECRETS, scheme: env.WEBHOOK_AUTH, header: env.WEBHOOK_HEADER },
+    apiTokens: env.API_TOKENS,
+    boardOperators: env.BOARD_OPERATORS,
+    boardViewers: env.BOARD_VIEWERS,
+    roles: env.ROLES,
+    ledgerRetentionMs: env.LEDGER_RETENTION,
+    logLevel: env.LOG_LEVEL,
+  }));
+
+/** A setting is wrong; `problems` has one line each, with the variable's name and what to change. */
+export class ConfigError extends Error {
+  override readonly name = "ConfigError";
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(problems.join("\n"));
+    this.problems = problems;
+  }
+}
+
+/** Reads the environment; an empty variable counts as unset. Throws `ConfigError` with all problems at once. */
+export function readConfig(env: Readonly<Record<string, string | undefined>>): Config {
+  const given = Object.fromEntries(
+    Object.entries(env).filter(([, value]) => value !== undefined && value.trim() !== ""),
+  );
+  const parsed = environment.safeParse(given);
+  const problems = parsed.success
+    ? []
+    : parsed.error.issues.map(({ path, message }) => `${String(path[0] ?? "")} ${message}`);
+  if (given["DESIGNER_CLOUD_TOKEN"] && given["DESIGNER_CLOUD_TOKEN_FILE"]) {
+    problems.push("DESIGNER_CLOUD_TOKEN_FILE is set beside DESIGNER_CLOUD_TOKEN: set one of them");
+  }
+  if (!parsed.success || problems.length > 0) throw new ConfigError([...new Set(problems)]);
+  return deepFreeze(parsed.data);
+}
+
+/** What is set, for the log; secrets are counted or masked. */
+export function summariseConfig(config: Config): Record<string, unknown> {
+  const { platform, redisUrl, webhook } = config;
+  return {
+    platform: platform.url ?? "not set",
+    token: platform.token ? "set" : platform.tokenFile ? `from ${platform.tokenFile}` : "not set",
+    redis: redisUrl ? maskPassword(redisUrl) : `its own, under ${config.dataDir}`,
+    namespace: config.namespace,
+    rulesFile: config.rulesFile,
+    listen: `${config.host}:${config.port}`,
+    webhookAuth: webhook.scheme,
+    webhookSecrets: webhook.secrets.length,
+    apiTokens: config.apiTokens.length,
+    boardOperators: Object.keys(config.boardOperators).length,
+    boardViewers: Object.keys(config.boardViewers).length,
+    roles: config.roles.join(","),
+    logLevel: config.logLevel,
+  };
+}
+
+/** What is missing, one line each with how to set it; the process starts all the same. */
+export function missingSettings(config: Config): string[] {
+  const { platform, webhook, host, roles } = config;
+  const accountsSet = Object.keys({ ...config.boardOperators, ...config.boardViewers }).length > 0;
+  const web = roles.includes("web");
+  const works = roles.includes("dispatch") || roles.includes("publish");
+  return [
+    works &&
+      !platform.url &&
+      "DESIGNER_CLOUD_URL is not set: tasks wait until it is (say https://us1.alteryxcloud.com)",
+    works &&
+      platform.url &&
+      !platform.token &&
+      !platform.tokenFile &&
+      "DESIGNER_CLOUD_TOKEN is not set: tasks wait until it, or DESIGNER_CLOUD_TOKEN_FILE, is set",
+    web &&
+      webhook.scheme !== "none" &&
+      webhook.secrets.length === 0 &&
+      "WEBHOOK_SECRETS is not set: every webhook is refused (WEBHOOK_AUTH=none takes them unsigned)",
+    web &&
+      webhook.scheme === "none" &&
+      "WEBHOOK_AUTH is none: whoever reaches this port can report completions",
+    web && config.apiTokens.length === 0 && "API_TOKENS is not set: /v1 answers 401 to everybody",
+    web &&
+      !accountsSet &&
+      !isLoopback(host) &&
+      "BOARD_OPERATORS is not set, and HOST is not loopback: the board is not served",
+  ].filter((line): line is string => typeof line === "string");
+}
+
+export const isLoopback = (host: string): boolean =>
+  host === "localhost" || host === "::1" || host.startsWith("127.");
+
+function maskPassword(url: string): string {
+  const parsed = new URL(url);
+  if (parsed.password) parsed.password = "***";
+  return parsed.toString();
+}
+
+function deepFreeze<T extends object>(value: T): Readonly<T> {
+  for (const part of Object.values(value)) {
+    if (typeof part === "object" && part !== null) deepFreeze(part);
+  }
+  return Object.freeze(value);
+}

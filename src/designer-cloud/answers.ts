@@ -1,0 +1,146 @@
+import { z } from "zod";
+import { clip, flatten } from "./platform-words.ts";
+
+const ERROR_WORDS_MAX = 300;
+
+const id = z.union([z.number().int(), z.string().regex(/^\d+$/).transform(Number)]);
+const ref = z.union([id, z.object({ id }).transform((object) => object.id)]).nullish();
+const text = z.string().nullish();
+/** ISO time or epoch milliseconds, as epoch milliseconds. */
+const time = z
+  .union([z.number(), z.string().transform((iso) => Date.parse(iso))])
+  .refine((ms) => Number.isFinite(ms), "expected a time");
+
+/** One run of the platform. An unknown `status` is kept as it is: it means "not finished". */
+export type PlatformJobGroup = z.output<typeof jobGroupAnswer>;
+/** A sub-job of a job group; a `publish` job is where the outcome of a publish shows. */
+export type PlatformJob = z.output<typeof jobAnswer>;
+/** The files and tables that a job group wrote. */
+export type PlatformOutputs = z.output<typeof outputsAnswer>;
+export type PlatformRecipe = z.output<typeof recipeAnswer>;
+export type PlatformFlow = z.output<typeof flowAnswer>;
+export type PlatformConnection = z.output<typeof connectionAnswer>;
+
+export const jobGroupAnswer = z
+  .object({
+    id,
+    status: text,
+    name: text,
+    ranfrom: text,
+    ranfor: text,
+    wrangledDataset: ref,
+    // The specification spells it small, answers do not.
+    flowRun: ref,
+    flowrun: ref,
+    creator: ref,
+    workspace: ref,
+    createdAt: time,
+    updatedAt: time,
+  })
+  .transform((group) => ({
+    id: group.id,
+    status: group.status ?? "Unknown",
+    createdAt: group.createdAt,
+    updatedAt: group.updatedAt,
+    ...present({
+      name: group.name,
+      ranFrom: group.ranfrom,
+      ranFor: group.ranfor,
+      recipeId: group.wrangledDataset,
+      flowRunId: group.flowRun ?? group.flowrun,
+      creatorId: group.creator,
+      workspaceId: group.workspace,
+    }),
+  }));
+
+const jobAnswer = z
+  .object({
+    id,
+    status: text,
+    jobType: text,
+    percentComplete: z.number().nullish(),
+    createdAt: time.nullish(),
+    updatedAt: time.nullish(),
+    errorMessage: z.unknown().optional(),
+  })
+  .transform((job) => ({
+    id: job.id,
+    status: job.status ?? "Unknown",
+    jobType: job.jobType ?? "unknown",
+    ...present({
+      percentComplete: job.percentComplete,
+      createdAt: job.createdAt,
+      updatedAt: job.updatedAt,
+      error: clip(flatten(job.errorMessage), ERROR_WORDS_MAX) || undefined,
+    }),
+  }));
+
+export const jobsAnswer = z.object({ data: z.array(jobAnswer) }).transform((list) => list.data);
+
+export const outputsAnswer = z
+  .object({
+    files: z
+      .array(
+        z
+          .object({ uri: z.string(), fileType: text, isPrimaryOutput: z.boolean().nullish() })
+          .transform((file) => ({
+            uri: file.uri,
+            ...present({ fileType: file.fileType, isPrimaryOutput: file.isPrimaryOutput }),
+          })),
+      )
+      .nullish(),
+    // databaseConnectString is left out: it may name users.
+    tables: z
+      .array(
+        z
+          .object({
+            vendor: text,
+            relationalPath: z.array(z.string()).nullish(),
+            table: z.string(),
+            action: text,
+          })
+          .transform((table) => ({
+            table: table.table,
+            path: table.relationalPath ?? [],
+            ...present({ vendor: table.vendor, action: table.action }),
+          })),
+      )
+      .nullish(),
+  })
+  .transform((outputs) => ({ files: outputs.files ?? [], tables: outputs.tables ?? [] }));
+
+export const recipeAnswer = z
+  .object({ id, name: text, flow: ref })
+  .transform((recipe) => ({ id: recipe.id, ...present({ name: recipe.name, flowId: recipe.flow }) }));
+
+export const flowAnswer = z
+  .object({ id, name: text })
+  .transform((flow) => ({ id: flow.id, ...present({ name: flow.name }) }));
+
+export const connectionAnswer = z.object({ id, name: text, vendor: text }).transform((connection) => ({
+  id: connection.id,
+  ...present({ name: connection.name, vendor: connection.vendor }),
+}));
+
+/** The 200 of a publish. One of the three fields must be there, so that a stranger's 200 is not taken for a start. */
+export const publishAnswer = z
+  .object({
+    jobgroupId: id.nullish(),
+    reason: z.unknown().optional(),
+    sessionId: z.unknown().optional(),
+    exception: z.undefined().optional(),
+  })
+  .refine(
+    (answer) =>
+      [answer.jobgroupId, answer.reason, answer.sessionId].some(
+        (field) => field !== undefined && field !== null,
+      ),
+    "expected jobgroupId, reason or sessionId",
+  )
+  .transform((answer) => present({ jobGroupId: answer.jobgroupId }));
+
+/** Leaves out what is null or undefined. */
+function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
+  const kept = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);
+  return Object.fromEntries(kept) as { [K in keyof T]?: NonNullable<T[K]> };
+}

@@ -1,0 +1,106 @@
+import type { Dispatcher } from "undici";
+import type { z } from "zod";
+import { type ExchangeLimits, exchange } from "./exchange.ts";
+import { type CallName, noAnswer, refusal, requestIdOf, type Telling, unreadable } from "./failure.ts";
+
+/** No real token is shorter; a shorter one would be cut out of ordinary words. */
+const TOKEN_MIN = 8;
+
+/** What calls are made with. */
+export interface CallDeps {
+  readonly connections: Dispatcher;
+  /** The path before `/v4`. */
+  readonly prefix: string;
+  readonly token: () => string | Promise<string>;
+  readonly limits: ExchangeLimits;
+  readonly now: () => number;
+}
+
+/** What a call may carry. */
+interface CallOptions {
+  readonly body?: string;
+  readonly mayStillSend?: () => boolean;
+  readonly signal?: AbortSignal | undefined;
+}
+
+/** Makes one call and reads its answer; whatever goes wrong is thrown as a `PlatformError`. */
+export async function callPlatform<T>(
+  deps: CallDeps,
+  name: CallName,
+  schema: z.ZodType<T>,
+  { body, mayStillSend, signal }: CallOptions,
+): Promise<{ status: number; requestId: string | undefined; value: T }> {
+  const token = await currentToken(deps.token, name);
+  const redact = hiding(token);
+  const headers = {
+    authorization: `Bearer ${token}`,
+    accept: "application/json",
+    "user-agent": "publish-relay",
+    ...(body === undefined ? {} : { "content-type": "application/json" }),
+  };
+  const outcome = await exchange(
+    deps.connections,
+    {
+      method: name.method,
+      path: deps.prefix + name.path,
+      headers,
+      ...(body === undefined ? {} : { body }),
+      ...(mayStillSend ? { mayStillSend } : {}),
+      signal,
+    },
+    deps.limits,
+  );
+  const telling: Telling = { call: name, nowMs: deps.now(), redact };
+  if (outcome.kind === "no-answer") throw noAnswer(outcome, telling);
+  if (outcome.status >= 300) throw refusal(outcome, telling);
+  const read = parseAnswer(outcome.body, schema);
+  if ("event" in read) throw unreadable(outcome, read, telling);
+  return { status: outcome.status, requestId: requestIdOf(outcome.headers, redact), value: read.value };
+}
+
+async function currentToken(source: () => string | Promise<string>, call: CallName): Promise<string> {
+  const failed = (words: string) =>
+    noAnswer(
+      { kind: "no-answer", event: "no-token", code: "NO_TOKEN", words, sent: false },
+      { call, nowMs: 0, redact: (text) => text },
+    );
+  let token: string;
+  try {
+    token = await source();
+  } catch (error) {
+    throw failed(error instanceof Error ? error.message : "");
+  }
+  // What a header cannot carry must fail here: undici's own words might repeat it.
+  if (!/^[\x21-\x7e]+$/.test(token))
+    throw failed("it is empty, or holds spaces or other characters that a token has not");
+  return token;
+}
+
+/** Takes the token, and whatever follows "Bearer", out of a text. */
+function hiding(token: string): (text: string) => string {
+  return (text) => {
+    const without = token.length < TOKEN_MIN ? text : text.replaceAll(token, "***");
+    return without.replace(/\bBearer\s+[^\s"'<,;]+/gi, "Bearer ***");
+  };
+}
+
+function parseAnswer<T>(
+  body: string,
+  schema: z.ZodType<T>,
+): { value: T } | { event: "bad-json" | "wrong-shape"; words: string } {
+  let json: unknown;
+  try {
+    json = JSON.parse(body);
+  } catch {
+    return {
+      event: "bad-json",
+      words: body.trim() === "" ? "it is empty" : `it begins with ${body.trimStart().slice(0, 4_000)}`,
+    };
+  }
+  const parsed = schema.safeParse(json);
+  if (parsed.success) return { value: parsed.data };
+  const problems = parsed.error.issues
+    .slice(0, 3)
+    .map((issue) => `${issue.path.join(".") || "answer"}: ${issue.message}`);
+  return { event: "wrong-shape", words: problems.join("; ") };
+}

@@ -1,0 +1,127 @@
+import type { z } from "zod";
+import {
+  connectionAnswer,
+  flowAnswer,
+  jobGroupAnswer,
+  jobsAnswer,
+  outputsAnswer,
+  type PlatformConnection,
+  type PlatformFlow,
+  type PlatformJob,
+  type PlatformJobGroup,
+  type PlatformOutputs,
+  type PlatformRecipe,
+  publishAnswer,
+  recipeAnswer,
+} from "./answers.ts";
+import { type CallDeps, callPlatform } from "./call.ts";
+import { openConnections } from "./connections.ts";
+import type { CallName } from "./failure.ts";
+
+/** How to reach the platform. */
+export interface DesignerCloudOptions {
+  /** `https://us1.alteryxcloud.com`; a path before `/v4` is kept. */
+  readonly baseUrl: string;
+  /** Asked before each call. */
+  readonly token: () => string | Promise<string>;
+  /** In milliseconds: to connect (5 s), until the answer starts (30 s), and until it ends (30 s more). */
+  readonly timeouts?: { readonly connectMs?: number; readonly headersMs?: number; readonly bodyMs?: number };
+  /** Connections at most; 64 by default. */
+  readonly connections?: number;
+  readonly now?: () => number;
+}
+
+/** What a publish sends. Source: "API JobGroups Put Publish v4". */
+interface PublishRequest {
+  readonly connection: { readonly id: number };
+  /** The schema. */
+  readonly path: readonly string[];
+  readonly table: string;
+  readonly action: string;
+  readonly inputFormat: string;
+  readonly flowNodeId?: number;
+}
+
+/** The platform took the publish; it says nothing about its outcome. */
+interface PublishStarted {
+  readonly status: number;
+  readonly jobGroupId?: number;
+  readonly requestId?: string;
+}
+
+/** The platform's API v4. Every failure of a call is a `PlatformError`. */
+export interface DesignerCloud {
+  getJobGroup(jobGroupId: number, signal?: AbortSignal): Promise<PlatformJobGroup>;
+  listJobs(jobGroupId: number, signal?: AbortSignal): Promise<PlatformJob[]>;
+  listOutputs(jobGroupId: number, signal?: AbortSignal): Promise<PlatformOutputs>;
+  getRecipe(recipeId: number, signal?: AbortSignal): Promise<PlatformRecipe>;
+  getFlow(flowId: number, signal?: AbortSignal): Promise<PlatformFlow>;
+  getConnection(connectionId: number, signal?: AbortSignal): Promise<PlatformConnection>;
+  /**
+   * Sends the PUT at most once. `guard.mayStillSend` is asked in the tick in which it is written: with false nothing
+   * is sent and the failure is `not-sent`, `SEND_WINDOW_OVER`. A `signal` that comes after sending makes it `unknown`.
+   */
+  publish(
+    jobGroupId: number,
+    request: PublishRequest,
+    guard: { mayStillSend(): boolean },
+    signal?: AbortSignal,
+  ): Promise<PublishStarted>;
+  /** Closes all connections. A call that is still under way fails; a publish among them as `unknown`. */
+  close(): Promise<void>;
+}
+
+/** A client for one platform. Opens connections with the first call. Throws when `baseUrl` is no http(s) address. */
+export function createDesignerCloud(options: DesignerCloudOptions): DesignerCloud {
+  const { connectMs = 5_000, headersMs = 30_000, bodyMs = 30_000 } = options.timeouts ?? {};
+  const { origin, prefix } = parseBaseUrl(options.baseUrl);
+  const connections = openConnections(origin, { connections: options.connections ?? 64, connectMs });
+  // As long as the slowest call ahead can hold a connection.
+  const limits = { waitMs: connectMs + headersMs + bodyMs, headersMs, bodyMs };
+  const deps: CallDeps = { connections, prefix, token: options.token, limits, now: options.now ?? Date.now };
+
+  async function get<T>(path: string, schema: z.ZodType<T>, signal: AbortSignal | undefined): Promise<T> {
+    const { value } = await callPlatform(deps, { kind: "read", method: "GET", path }, schema, { signal });
+    return value;
+  }
+
+  return {
+    getJobGroup: (id, signal) => get(`/v4/jobGroups/${id}`, jobGroupAnswer, signal),
+    listJobs: (id, signal) => get(`/v4/jobGroups/${id}/jobs`, jobsAnswer, signal),
+    listOutputs: (id, signal) => get(`/v4/jobGroups/${id}/outputs`, outputsAnswer, signal),
+    getRecipe: (id, signal) => get(`/v4/wrangledDatasets/${id}`, recipeAnswer, signal),
+    getFlow: (id, signal) => get(`/v4/flows/${id}`, flowAnswer, signal),
+    getConnection: (id, signal) => get(`/v4/connections/${id}`, connectionAnswer, signal),
+    async publish(jobGroupId, request, guard, signal) {
+      const name: CallName = { kind: "publish", method: "PUT", path: `/v4/jobGroups/${jobGroupId}/publish` };
+      const { connection, path, table, action, inputFormat, flowNodeId } = request;
+      const body = JSON.stringify({
+        connection: { id: connection.id },
+        path,
+        table,
+        action,
+        inputFormat,
+        flowNodeId,
+      });
+      const mayStillSend = () => guard.mayStillSend();
+      const { status, requestId, value } = await callPlatform(deps, name, publishAnswer, {
+        body,
+        mayStillSend,
+        signal,
+      });
+      return { status, ...value, ...(requestId ? { requestId } : {}) };
+    },
+    close: () => connections.destroy(),
+  };
+}
+
+function parseBaseUrl(baseUrl: string): { origin: string; prefix: string } {
+  const url = URL.canParse(baseUrl) ? new URL(baseUrl) : undefined;
+  if (!url || !/^https?:$/.test(url.protocol) || url.username !== "" || url.password !== "") {
+    throw new TypeError(
+      "DESIGNER_CLOUD_URL must be an address like https://us1.alteryxcloud.com, without a login in it",
+    );
+  }
+  // With or without /v4 at its end: both are seen in the vendor's pages.
+  return { origin: url.origin, prefix: url.pathname.replace(/\/+$/, "").replace(/\/v4$/, "") };
+}

@@ -1,0 +1,55 @@
+#!/usr/bin/env node
+import { pino } from "pino";
+import { ConfigError, readConfig } from "./config.ts";
+import { createRelay } from "./relay.ts";
+
+const USAGE = "Usage: publish-relay start";
+const EXIT = { ok: 0, failed: 1, wrongSetting: 2 } as const;
+
+/** After the first signal the relay has so long to hand over; then the process goes all the same. */
+const STOP_MS = 15_000;
+
+async function start(): Promise<void> {
+  const config = readConfig(process.env);
+  const log = pino({ level: config.logLevel });
+  const relay = createRelay(config, log);
+
+  let stopping = false;
+  const stop = (signal: NodeJS.Signals): void => {
+    if (stopping) return;
+    stopping = true;
+    log.info({ signal }, "stopping: no new work is taken, what runs is handed over");
+    setTimeout(() => process.exit(EXIT.failed), STOP_MS).unref();
+    void relay.stop().then(() => {
+      log.info("stopped");
+      process.exit(EXIT.ok);
+    });
+  };
+  process.on("SIGTERM", stop);
+  process.on("SIGINT", stop);
+
+  try {
+    const { port } = await relay.start();
+    log.info({ port, board: `http://${config.host}:${port}/board` }, "ready");
+  } catch (error) {
+    await relay.stop();
+    throw error;
+  }
+}
+
+function explain(error: unknown): number {
+  if (error instanceof ConfigError) {
+    for (const problem of error.problems) process.stderr.write(`${problem}\n`);
+    return EXIT.wrongSetting;
+  }
+  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
+  return EXIT.failed;
+}
+
+const [command] = process.argv.slice(2);
+if (command === "start") {
+  start().catch((error: unknown) => process.exit(explain(error)));
+} else {
+  process.stderr.write(`${USAGE}\n`);
+  process.exitCode = EXIT.wrongSetting;
+}

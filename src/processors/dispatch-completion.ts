@@ -1,0 +1,250 @@
+import { PlatformError } from "../errors.ts";
+import type { Completion, CompletionOutcome, CompletionRecords } from "../queues/completion-record.ts";
+import type { Outcome, Run } from "../queues/outcome.ts";
+import { hasEnded, type TaskRecord } from "../queues/record.ts";
+import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
+
+/** A job group as the platform describes it; times are epoch milliseconds. */
+export interface JobGroup {
+  readonly id: number;
+  readonly status: string;
+  readonly name?: string;
+  readonly ranFrom?: string;
+  readonly ranFor?: string;
+  readonly recipeId?: number;
+  readonly flowRunId?: number;
+  readonly creatorId?: number;
+  readonly workspaceId?: number;
+  readonly updatedAt: number;
+}
+
+export interface DispatchDeps {
+  readonly platform: {
+    getJobGroup(id: number, signal?: AbortSignal): Promise<JobGroup>;
+    getRecipe(id: number, signal?: AbortSignal): Promise<{ id: number; name?: string; flowId?: number }>;
+    getFlow(id: number, signal?: AbortSignal): Promise<{ id: number; name?: string }>;
+  };
+  readonly records: Pick<CompletionRecords, "read" | "plan" | "conclude">;
+  /** The rules in force, and the pure functions that read them. */
+  readonly rules: {
+    readonly current: Rules;
+    needs(rules: Rules): { recipe: boolean; flowName: boolean };
+    plan(rules: Rules, facts: JobGroupFacts): Planned;
+  };
+  /** Adds a job for each task; a task whose job exists is left alone. */
+  readonly fanOut: (jobGroupId: number, plans: readonly PublishPlan[]) => Promise<void>;
+  readonly hasJob: (plan: PublishPlan) => Promise<boolean>;
+  readonly now: () => number;
+}
+
+/** What the rules make of a job group. */
+export interface Planned {
+  readonly plans: readonly PublishPlan[];
+  readonly conflicts: readonly { readonly message: string }[];
+  readonly problems: readonly { readonly message: string }[];
+}
+
+/** A job group that is not known, or has not ended: first look again after 5 s, then slower. */
+const LOOK_AGAIN_FIRST_MS = 5_000;
+const LOOK_AGAIN_MAX_MS = 5 * 60_000;
+/** A job group that the platform does not know for so long after its report is none. */
+const UNKNOWN_AFTER_MS = 15 * 60_000;
+/** A job group that does not end for so long is left; a later report opens it again. */
+const ENDLESS_AFTER_MS = 7 * 24 * 60 * 60_000;
+/** While the gate is shut, dispatch asks again so often. */
+const GATE_LOOK_MS = 1_000;
+
+/**
+ * Turns one completion into publish tasks: asks the platform for the job group (a report is only a hint), asks the
+ * rules, writes the tasks into the record, adds their jobs. It ends quickly; the tasks run on their own.
+ */
+export async function dispatchCompletion(jobGroupId: number, deps: DispatchDeps, run: Run): Promise<Outcome> {
+  for (;;) {
+    const { completion } = await deps.records.read(jobGroupId);
+    if (!completion) throw new Error(`The record of job group ${jobGroupId} is gone`);
+    const verdict = await judge(jobGroupId, completion, deps, run);
+    if ("next" in verdict) return verdict;
+    const { outcome, words, tasks } = verdict;
+    if (await deps.records.conclude(jobGroupId, completion.rev, outcome, words)) {
+      run.tell(words);
+      run.show({ progress: 100, stage: outcome, words });
+      if (outcome === "failed") return { next: "fail", words };
+      return { next: "done", value: { outcome, words, tasks } };
+    }
+    run.tell("Another report brought something new: dispatching again");
+  }
+}
+
+interface Verdict {
+  readonly outcome: CompletionOutcome;
+  readonly words: string;
+  readonly tasks: number;
+}
+
+async function judge(
+  jobGroupId: number,
+  completion: Completion,
+  deps: DispatchDeps,
+  run: Run,
+): Promise<Verdict | Outcome> {
+  const ageMs = deps.now() - (completion.reportedAt ?? deps.now());
+  let group: JobGroup;
+  try {
+    group = await deps.platform.getJobGroup(jobGroupId, run.signal);
+    switch (group.status) {
+      case "Complete":
+        break;
+      case "Failed":
+      case "Canceled":
+        return verdict(
+          "skipped",
+          `Skipped: job group ${jobGroupId} ${group.status.toLowerCase()} on the platform`,
+        );
+      default:
+        if (ageMs > ENDLESS_AFTER_MS) {
+          return verdict(
+            "failed",
+            `Job group ${jobGroupId} is still "${group.status}" ${days(ageMs)} days after its report`,
+          );
+        }
+        return lookAgain(run, ageMs, `Job group ${jobGroupId} is "${group.status}"`);
+    }
+    if (group.ranFor !== undefined && group.ranFor !== "recipe") {
+      return verdict(
+        "skipped",
+        `Skipped: job group ${jobGroupId} ran for "${group.ranFor}", not for a recipe`,
+      );
+    }
+    return await dispatch(group, completion, deps, run);
+  } catch (error) {
+    return notAnswered(jobGroupId, ageMs, run, error);
+  }
+}
+
+async function dispatch(
+  group: JobGroup,
+  completion: Completion,
+  deps: DispatchDeps,
+  run: Run,
+): Promise<Verdict> {
+  const facts = await gatherFacts(group, completion, deps, run.signal);
+  const planned = deps.rules.plan(deps.rules.current, facts);
+  const said = [...planned.problems, ...planned.conflicts].map(({ message }) => message);
+  for (const message of said) run.tell(message);
+  const notes = said.join("; ");
+
+  if (planned.plans.length === 0) {
+    return planned.problems.length > 0
+      ? verdict("failed", `Nothing was published: ${notes}`)
+      : verdict("no-rule", `No rule matches job group ${group.id}: nothing to publish`);
+  }
+  const standing = await deps.records.plan(group.id, planned.plans);
+  const open = planned.plans.filter((_, i) => !standing[i] || !hasEnded(standing[i].state));
+  const missing = await Promise.all(
+    open.map(async (plan) =>
+      standing[planned.plans.indexOf(plan)] && (await deps.hasJob(plan)) ? [] : [plan],
+    ),
+  );
+  await deps.fanOut(group.id, missing.flat());
+  return verdict(
+    "dispatched",
+    [summary(group.id, planned.plans, standing), notes].filter(Boolean).join("; "),
+    planned.plans.length,
+  );
+}
+
+async function gatherFacts(
+  group: JobGroup,
+  completion: Completion,
+  deps: DispatchDeps,
+  signal: AbortSignal,
+): Promise<JobGroupFacts> {
+  const needs = deps.rules.needs(deps.rules.current);
+  const { recipeId } = group;
+  const recipe =
+    recipeId === undefined
+      ? undefined
+      : needs.recipe
+        ? await deps.platform.getRecipe(recipeId, signal)
+        : { id: recipeId };
+  const flowId = recipe && "flowId" in recipe ? recipe.flowId : undefined;
+  const flow =
+    flowId === undefined
+      ? undefined
+      : needs.flowName
+        ? await deps.platform.getFlow(flowId, signal)
+        : { id: flowId };
+  return {
+    jobGroupId: group.id,
+    finishedAt: group.updatedAt,
+    labels: completion.labels,
+    ...(group.name !== undefined && { name: group.name }),
+    ...(recipe && {
+      recipe: { id: recipe.id, ...("name" in recipe && recipe.name !== undefined && { name: recipe.name }) },
+    }),
+    ...(flow && {
+      flow: { id: flow.id, ...("name" in flow && flow.name !== undefined && { name: flow.name }) },
+    }),
+    ...(group.flowRunId !== undefined && { flowRun: group.flowRunId }),
+    ...(group.creatorId !== undefined && { creator: group.creatorId }),
+    ...(group.workspaceId !== undefined && { workspace: group.workspaceId }),
+    ...(group.ranFrom !== undefined && { ranFrom: group.ranFrom }),
+  };
+}
+
+/** One sentence: what is new, and what was there before. */
+function summary(
+  id: number,
+  plans: readonly PublishPlan[],
+  standing: readonly (TaskRecord | undefined)[],
+): string {
+  const fresh = plans.filter((_, i) => !standing[i]);
+  const before = plans.flatMap((plan, i) => {
+    const record = standing[i];
+    if (!record) return [];
+    const on = record.endedAt === undefined ? "" : ` on ${new Date(record.endedAt).toISOString()}`;
+    return [`${plan.target}.${plan.schema}.${plan.table} already ${record.state}${on}`];
+  });
+  return [
+    `Job group ${id}: ${fresh.length} new publish ${fresh.length === 1 ? "task" : "tasks"}`,
+    ...before,
+  ].join("; ");
+}
+
+function notAnswered(jobGroupId: number, ageMs: number, run: Run, error: unknown): Verdict | Outcome {
+  if (run.signal.aborted) return { next: "hand-over" };
+  if (!(error instanceof PlatformError)) throw error;
+  const { failure, message } = error;
+  switch (failure.next) {
+    case "refused":
+      if (failure.status !== 404 && failure.code !== "DataNotFoundException")
+        return verdict("failed", message);
+      if (ageMs > UNKNOWN_AFTER_MS) {
+        return verdict("unknown", `The platform does not know job group ${jobGroupId}: ${message}`);
+      }
+      return lookAgain(run, ageMs, `The platform does not know job group ${jobGroupId} yet`);
+    case "gate":
+      run.show({ progress: 0, stage: "waits for the platform", words: message });
+      return { next: "hold", ms: GATE_LOOK_MS };
+    case "retry":
+    case "busy":
+    case "not-sent":
+    case "unknown":
+      return lookAgain(run, ageMs, message);
+  }
+}
+
+/** Waits a quarter of the time since the report: soon at first, then ever slower. */
+function lookAgain(run: Run, ageMs: number, words: string): Outcome {
+  const inMs = Math.min(Math.max(ageMs / 4, LOOK_AGAIN_FIRST_MS), LOOK_AGAIN_MAX_MS);
+  run.tell(`${words}; looking again in ${Math.round(inMs / 1_000)} s`);
+  run.show({ progress: 0, stage: "looks again later", words });
+  return { next: "later", inMs };
+}
+
+const verdict = (outcome: CompletionOutcome, words: string, tasks = 0): Verdict => ({
+  outcome,
+  words,
+  tasks,
+});
+const days = (ms: number): number => Math.floor(ms / 86_400_000);

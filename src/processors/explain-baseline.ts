@@ -1,0 +1,54 @@
+import { REPEATABLE_ACTIONS, type PublishPlan } from "../rules/model.ts";
+import { hasJobEnded } from "./job-status.ts";
+import { listsEveryPublish, namesTable } from "./outputs.ts";
+import type { OutputTable, PlatformJob } from "./publish-task.ts";
+
+export type Baseline =
+  /** Every publish job is explained, and none put these results into the table. */
+  | { readonly is: "clear" }
+  /** Somebody else's publish of this job group is under way. */
+  | { readonly is: "running"; readonly jobId: number }
+  /** The results are in the table already. */
+  | { readonly is: "published"; readonly words: string; readonly jobIds: number[] }
+  | { readonly is: "cannot-tell"; readonly words: string; readonly tables: readonly OutputTable[] };
+
+export interface BaselineQuestion {
+  readonly plan: PublishPlan;
+  /** The publish jobs that the platform lists for the job group. */
+  readonly jobs: readonly PlatformJob[];
+  /** Publish jobs that the record knows as its own. */
+  readonly known: readonly number[];
+  /** Asked only when there is something to explain. */
+  readonly listTables: () => Promise<readonly OutputTable[]>;
+}
+
+/**
+ * Explains each publish job that stands before a PUT, so that even a record that was lost never leads to a second
+ * publish. A job is explained when the record knows it, when it ended without success, or when the platform's list
+ * of written tables shows that it wrote another table than ours.
+ */
+export async function explainBaseline(question: BaselineQuestion): Promise<Baseline> {
+  const { plan, known } = question;
+  const strange = question.jobs.filter(({ id }) => !known.includes(id));
+  const running = strange.find(({ status }) => !hasJobEnded(status));
+  if (running) return { is: "running", jobId: running.id };
+
+  const complete = strange.filter(({ status }) => status === "Complete");
+  if (complete.length === 0) return { is: "clear" };
+
+  const tables = await question.listTables();
+  const jobIds = complete.map(({ id }) => id);
+  if (tables.some((table) => namesTable(table, plan))) {
+    const words = `Already published: the platform lists ${plan.schema}.${plan.table} among this job group's tables, written by publish job ${jobIds.join(" or ")}`;
+    return { is: "published", words, jobIds };
+  }
+  // Publishes that the job group made itself while it ran are older than its end.
+  const newer = complete.filter(({ createdAt }) => createdAt === undefined || createdAt > plan.finishedAt);
+  if (newer.length === 0) return { is: "clear" };
+
+  const allComplete = question.jobs.filter(({ status }) => status === "Complete").length;
+  if (listsEveryPublish(tables, allComplete)) return { is: "clear" };
+  if (REPEATABLE_ACTIONS.includes(plan.action)) return { is: "clear" };
+  const words = `publish job ${newer.map(({ id }) => id).join(", ")} is not in this relay's record, and the platform does not say which table it wrote; "${plan.action}" again could double the rows`;
+  return { is: "cannot-tell", words, tables };
+}

@@ -1,0 +1,199 @@
+import type { PlatformError } from "../errors.ts";
+import type { Outcome } from "../queues/outcome.ts";
+import type { TaskRecord } from "../queues/record.ts";
+import type { Admission } from "../queues/task-record.ts";
+import { explainBaseline } from "./explain-baseline.ts";
+import {
+  bodyOf,
+  end,
+  handOver,
+  type PublishTask,
+  park,
+  platformFailure,
+  release,
+  save,
+  seconds,
+  useAttempt,
+} from "./publish-task.ts";
+
+/** "Another publish is running": looks again after 2 s, then slower. */
+const BUSY_FIRST_MS = 2_000;
+const BUSY_MAX_MS = 30_000;
+/** While the gate is shut, each queue asks again so often. */
+const GATE_LOOK_MS = 1_000;
+
+type Go = Extract<Admission, { answer: "go" }>;
+
+/** From planned to submitted: admitted, every publish job of the group explained, written down, sent. */
+export async function start(task: PublishTask): Promise<Outcome | undefined> {
+  const admission = await task.hold.admit(task.record);
+  if (admission.answer !== "go") return wait(task, admission);
+  task.record = { ...task.record, state: "admitted" };
+
+  await task.clock.sleep(admission.startInMs, task.run.signal);
+  if (task.run.signal.aborted) {
+    await release(task);
+    return handOver();
+  }
+  const baseline = await takeBaseline(task, admission);
+  return Array.isArray(baseline) ? submit(task, baseline) : baseline;
+}
+
+async function wait(task: PublishTask, admission: Exclude<Admission, Go>): Promise<Outcome> {
+  const { run, settings, hold } = task;
+  switch (admission.answer) {
+    case "superseded":
+      return end(
+        task,
+        "superseded",
+        `Superseded: job group ${admission.by}, which finished later, was published to this table`,
+      );
+    case "group":
+      run.show({ progress: 0, stage: `waits for ${admission.by} of the same job group` });
+      return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.isFree() };
+    case "table":
+      run.show({ progress: 0, stage: "waits for an older job group's publish to this table" });
+      return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.isFree() };
+    case "gate":
+    case "breaker":
+    case "pace":
+      run.show({ progress: 0, stage: stageOf(admission.answer), words: admission.words });
+      return { next: "hold", ms: Math.min(admission.ms, GATE_LOOK_MS) };
+  }
+}
+
+function stageOf(answer: "gate" | "breaker" | "pace"): string {
+  switch (answer) {
+    case "gate":
+      return "waits for the platform";
+    case "breaker":
+      return "waits: the target's breaker is open";
+    case "pace":
+      return "waits for the target's pace";
+  }
+}
+
+/** The publish jobs that stand before the PUT, if each of them can be explained; else what to do instead. */
+async function takeBaseline(task: PublishTask, admission: Go): Promise<number[] | Outcome> {
+  const { plan, platform, run } = task;
+  try {
+    const jobs = (await platform.listJobs(plan.jobGroupId, run.signal)).filter(
+      ({ jobType }) => jobType === "publish",
+    );
+    const known = [task.record, ...admission.siblings].flatMap(({ publishJobs }) => publishJobs);
+    const listTables = () => platform.listTables(plan.jobGroupId, run.signal);
+    const verdict = await explainBaseline({ plan, jobs, known, listTables });
+    switch (verdict.is) {
+      case "clear":
+        return jobs.map(({ id }) => id);
+      case "running":
+        return waitForOther(task, `Publish job ${verdict.jobId} of this job group runs, and it is not ours`);
+      case "published":
+        return end(task, "published", verdict.words, { publishJobs: verdict.jobIds });
+      case "cannot-tell":
+        return park(task, verdict.words, { jobs, tables: verdict.tables });
+    }
+  } catch (error) {
+    return notSent(task, platformFailure(error));
+  }
+}
+
+/** Writes that the PUT may be under way, then sends it. */
+async function submit(task: PublishTask, baseline: readonly number[]): Promise<Outcome | undefined> {
+  const { plan, platform, settings, run } = task;
+  const submittingAt = Math.round(task.nowMs());
+  const sendableUntil = submittingAt + settings.sendWindowMs;
+  await save(task, "submitting", { baseline: [...baseline], submittingAt, sendableUntil, crashes: 0 });
+  run.show({ progress: 10, stage: "submitting" });
+
+  // A process that was frozen since the write above must not send any more: somebody else may have gone on.
+  const guard = { mayStillSend: () => task.nowMs() < sendableUntil };
+  const grace = graceOf(run.signal, settings.stopGraceMs);
+  try {
+    const answer = await platform.publish(plan.jobGroupId, bodyOf(plan), guard, grace.signal);
+    const shownIn =
+      answer.jobGroupId !== undefined && answer.jobGroupId !== plan.jobGroupId
+        ? answer.jobGroupId
+        : undefined;
+    await save(task, "submitted", {
+      submittedAt: Math.round(task.nowMs()),
+      waits: 0,
+      ...(shownIn !== undefined && { shownIn }),
+      ...(answer.requestId && { requestId: answer.requestId }),
+    });
+    run.tell(`The platform accepted the publish (request id ${answer.requestId ?? "unknown"})`);
+    return undefined;
+  } catch (error) {
+    return refused(task, platformFailure(error));
+  } finally {
+    grace.clear();
+  }
+}
+
+/** A PUT that is under way when the process stops is waited for a while; then its outcome is unknown. */
+function graceOf(stop: AbortSignal, graceMs: number): { signal: AbortSignal; clear: () => void } {
+  const controller = new AbortController();
+  let timer: NodeJS.Timeout | undefined;
+  const begin = (): void => {
+    timer = setTimeout(() => controller.abort(stop.reason), graceMs);
+  };
+  if (stop.aborted) begin();
+  else stop.addEventListener("abort", begin, { once: true });
+  return {
+    signal: controller.signal,
+    clear: () => {
+      clearTimeout(timer);
+      stop.removeEventListener("abort", begin);
+    },
+  };
+}
+
+/** The PUT was not accepted: what is known of it decides. */
+async function refused(task: PublishTask, error: PlatformError): Promise<Outcome | undefined> {
+  const { failure, message } = error;
+  switch (failure.next) {
+    case "unknown": {
+      const change: Partial<TaskRecord> = failure.requestId ? { requestId: failure.requestId } : {};
+      // The PUT may have been read up to this moment, not only up to the end of the window.
+      await save(task, "submitting", { ...change, sendableUntil: Math.round(task.nowMs()), words: message });
+      task.run.tell(`${message}. Whether it was applied is unknown: looking before anything is sent again`);
+      return undefined;
+    }
+    case "busy":
+      return waitForOther(task, message);
+    case "refused":
+      return end(task, "failed", message, failure.requestId ? { requestId: failure.requestId } : {});
+    case "retry":
+    case "gate":
+    case "not-sent":
+      return notSent(task, error);
+  }
+}
+
+/** Nothing was sent, or surely not applied. */
+async function notSent(task: PublishTask, { failure, message }: PlatformError): Promise<Outcome> {
+  switch (failure.next) {
+    case "refused":
+      return end(task, "failed", message);
+    case "retry":
+      return useAttempt(task, message, failure.retryAfterMs);
+    case "busy":
+    case "gate":
+    case "not-sent":
+    case "unknown":
+      await release(task, { words: message });
+      if (task.run.signal.aborted) return handOver();
+      task.run.tell(`${message}; nothing was sent, and no attempt is used`);
+      task.run.show({ progress: 0, stage: "waits for the platform", words: message });
+      return { next: "hold", ms: GATE_LOOK_MS };
+  }
+}
+
+async function waitForOther(task: PublishTask, words: string): Promise<Outcome> {
+  const waits = task.record.waits + 1;
+  const inMs = Math.min(BUSY_FIRST_MS * 1.5 ** (waits - 1), BUSY_MAX_MS) * (1 + 0.2 * task.clock.random());
+  await release(task, { waits, words });
+  task.run.tell(`${words}; looking again in ${seconds(inMs)}, no attempt is used`);
+  task.run.show({ progress: 0, stage: "waits for another publish of this job group", words });
+  return { next: "later", inMs: Math.round(inMs) };
+}

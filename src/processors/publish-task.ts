@@ -1,0 +1,193 @@
+import { LostTaskError, PlatformError } from "../errors.ts";
+import type { Outcome, Run } from "../queues/outcome.ts";
+import type { TaskRecord, TaskState } from "../queues/record.ts";
+import type { TaskHold } from "../queues/task-record.ts";
+import type { PublishPlan } from "../rules/model.ts";
+
+/** A sub-job of a job group, as far as a publish needs to know it. */
+export interface PlatformJob {
+  readonly id: number;
+  readonly status: string;
+  readonly jobType: string;
+  readonly percentComplete?: number;
+  /** Epoch milliseconds of the platform's clock. */
+  readonly createdAt?: number;
+  readonly error?: string;
+}
+
+/** A table that the platform says was written with a job group's results. */
+export interface OutputTable {
+  readonly path: readonly string[];
+  readonly table: string;
+}
+
+/** What a publish asks of the platform. */
+export interface PublishPlatform {
+  listJobs(jobGroupId: number, signal?: AbortSignal): Promise<readonly PlatformJob[]>;
+  listTables(jobGroupId: number, signal?: AbortSignal): Promise<readonly OutputTable[]>;
+  /** Sends the PUT at most once; `guard` is asked at the last moment before anything leaves the process. */
+  publish(
+    jobGroupId: number,
+    body: PublishBody,
+    guard: { mayStillSend(): boolean },
+    signal?: AbortSignal,
+  ): Promise<{ readonly jobGroupId?: number; readonly requestId?: string }>;
+}
+
+/** The body of the PUT. Source: the platform's task page "Publish results" and its endpoint page (`flowNodeId`). */
+export interface PublishBody {
+  readonly connection: { readonly id: number };
+  readonly path: readonly string[];
+  readonly table: string;
+  readonly action: string;
+  readonly inputFormat: string;
+  readonly flowNodeId?: number;
+}
+
+export interface PublishDeps {
+  readonly platform: PublishPlatform;
+  readonly hold: TaskHold;
+  /** Puts the task where it waits for a person. */
+  readonly park: (plan: PublishPlan, record: TaskRecord) => Promise<void>;
+  readonly clock: {
+    /** Milliseconds that never go back and do not stop while the process is frozen. */
+    now(): number;
+    /** Ends early, without an error, when the signal aborts. */
+    sleep(ms: number, signal: AbortSignal): Promise<void>;
+    random(): number;
+  };
+  readonly settings: PublishSettings;
+}
+
+export interface PublishSettings {
+  /** The PUT may leave the process only so long after its state was written. */
+  readonly sendWindowMs: number;
+  /** A PUT in flight is waited for so long when the process stops. */
+  readonly stopGraceMs: number;
+  readonly followFirstMs: number;
+  readonly followMaxMs: number;
+  /** Whoever waits for a job group or a table is woken; this is only for a wake-up that was lost. */
+  readonly waitFallbackMs: number;
+}
+
+export const PUBLISH_SETTINGS: PublishSettings = {
+  sendWindowMs: 3_000,
+  stopGraceMs: 8_000,
+  followFirstMs: 100,
+  followMaxMs: 5_000,
+  waitFallbackMs: 15_000,
+};
+
+/** One run of one publish task: its plan, its record as last written, and what the run may do. */
+export interface PublishTask extends PublishDeps {
+  readonly plan: PublishPlan;
+  readonly run: Run;
+  /** The record as it was last written. */
+  record: TaskRecord;
+  /** Redis' clock, epoch milliseconds, kept on by this process' own. */
+  readonly nowMs: () => number;
+}
+
+/** Writes the next state, and only then goes on from it. */
+export async function save(
+  task: PublishTask,
+  state: TaskState,
+  change: Partial<TaskRecord> = {},
+  letGo?: boolean,
+): Promise<void> {
+  const next: TaskRecord = { ...task.record, ...change, state };
+  await task.hold.write([task.record.state], next, letGo);
+  task.record = next;
+}
+
+/** Gives the job group free: the task is where it was before it was admitted. */
+export async function release(task: PublishTask, change: Partial<TaskRecord> = {}): Promise<void> {
+  const rest = { ...task.record };
+  delete rest.baseline;
+  delete rest.submittingAt;
+  delete rest.sendableUntil;
+  delete rest.submittedAt;
+  delete rest.publishJobId;
+  delete rest.shownIn;
+  task.record = rest;
+  await save(task, "planned", change, true);
+}
+
+/** Ends the task; `words` say why in one sentence. */
+export async function end(
+  task: PublishTask,
+  state: "published" | "failed" | "superseded",
+  words: string,
+  change: Partial<TaskRecord> = {},
+): Promise<Outcome> {
+  await save(task, state, { ...change, words, endedAt: Math.round(task.nowMs()) });
+  task.run.tell(words);
+  task.run.show({ progress: 100, stage: state, words });
+  if (state === "failed") return { next: "fail", words };
+  return { next: "done", value: { outcome: state, words } };
+}
+
+/** Leaves the task to a person, with all that is known. */
+export async function park(
+  task: PublishTask,
+  why: string,
+  evidence: Record<string, unknown>,
+): Promise<Outcome> {
+  const words = `Parked: ${why}. Decide with: publish-relay resolve <task id> --published | --again --reason "..."`;
+  const { submittingAt, submittedAt, baseline, requestId } = task.record;
+  await save(task, "parked", {
+    words: why,
+    endedAt: Math.round(task.nowMs()),
+    evidence: { why, sent: bodyOf(task.plan), submittingAt, submittedAt, baseline, requestId, ...evidence },
+  });
+  await task.park(task.plan, task.record);
+  task.run.tell(words);
+  task.run.show({ progress: 100, stage: "parked", words: why });
+  return { next: "fail", words };
+}
+
+/**
+ * Uses up an attempt: again after the backoff, or the end when none is left.
+ * Nothing of the attempt reached the table, so it may be sent again.
+ */
+export async function useAttempt(task: PublishTask, words: string, atLeastMs = 0): Promise<Outcome> {
+  const attempts = task.record.attempts + 1;
+  if (attempts >= task.plan.attempts) {
+    return end(task, "failed", `${words} (attempt ${attempts} of ${task.plan.attempts})`, { attempts });
+  }
+  const inMs = Math.max(backoffMs(task.plan, attempts, task.clock.random()), atLeastMs);
+  await release(task, { attempts, words });
+  task.run.tell(`${words}; attempt ${attempts} of ${task.plan.attempts}, again in ${seconds(inMs)}`);
+  task.run.show({ progress: 0, stage: "waits to try again", words, attempts });
+  return { next: "retry", inMs, words };
+}
+
+/** First the floor, then doubling up to the cap, plus 0-20 %: a backoff is a promise, so jitter only adds. */
+export function backoffMs(plan: PublishPlan, attempts: number, random: number): number {
+  const { floorMs, capMs } = plan.backoff;
+  return Math.round(Math.min(floorMs * 2 ** (attempts - 1), capMs) * (1 + 0.2 * random));
+}
+
+/** Stops in the middle: the record stays as it is, and another process goes on from there. */
+export const handOver = (): Outcome => ({ next: "hand-over" });
+
+export function bodyOf(plan: PublishPlan): PublishBody {
+  return {
+    connection: { id: plan.connection },
+    path: [plan.schema],
+    table: plan.table,
+    action: plan.action,
+    inputFormat: plan.format,
+    ...(plan.flowNodeId !== undefined && { flowNodeId: plan.flowNodeId }),
+  };
+}
+
+/** The failure of a platform call; anything else is a mistake of ours or a lost task, and goes on up. */
+export function platformFailure(error: unknown): PlatformError {
+  if (error instanceof PlatformError) return error;
+  throw error;
+}
+
+export const isLost = (error: unknown): boolean => error instanceof LostTaskError;
+
+export const seconds = (ms: number): string => `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s`;

@@ -1,0 +1,224 @@
+import type { PlatformError } from "../errors.ts";
+import type { Outcome } from "../queues/outcome.ts";
+import { REPEATABLE_ACTIONS } from "../rules/model.ts";
+import { type Judgement, judgePublish } from "./judge-publish.ts";
+import {
+  end,
+  handOver,
+  type PlatformJob,
+  type PublishTask,
+  park,
+  platformFailure,
+  save,
+  seconds,
+  useAttempt,
+} from "./publish-task.ts";
+
+/** `settleAfter: never`: so long a publish may still show before its task is parked. */
+const LOOK_BEFORE_PARKING_MS = 30_000;
+/** The time that was answered is written so often, for a run that dies. */
+const KEEP_ANSWERED_MS = 60_000;
+/** Between two answers, no more than this counts for the deadline: a silence is the platform's, not the publish's. */
+const ANSWERED_STEP_MAX_MS = 30_000;
+const GROWTH = 1.5;
+
+/**
+ * Follows a PUT that was accepted, or finds out what became of one whose outcome is unknown. The task stays active
+ * and keeps its job group; nothing is sent here.
+ */
+export async function watch(task: PublishTask): Promise<Outcome> {
+  const { run, clock, settings } = task;
+  const answered = countAnswers(task);
+  let intervalMs = settings.followFirstMs;
+  for (;;) {
+    await clock.sleep(intervalMs, run.signal);
+    if (run.signal.aborted) return handOver();
+
+    const askedAt = task.nowMs();
+    let judgement: Judgement | undefined;
+    try {
+      judgement = await look(task);
+      await answered(true);
+    } catch (error) {
+      const failure = platformFailure(error);
+      if (run.signal.aborted) return handOver();
+      await answered(failure.failure.next === "refused");
+      showSilence(task, failure);
+    }
+
+    const outcome = judgement && (await decide(task, judgement, askedAt));
+    if (outcome) return outcome;
+    if (task.record.answeredMs > task.plan.deadlineMs) return overdue(task, judgement);
+    intervalMs = nextInterval(task, intervalMs);
+  }
+}
+
+/** Looks at the job group's publish jobs, and at the group of its own if the platform gave the publish one. */
+async function look(task: PublishTask): Promise<Judgement> {
+  const { plan, platform, hold, record, run } = task;
+  const groups = [plan.jobGroupId, ...(record.shownIn === undefined ? [] : [record.shownIn])];
+  const [siblings, ...lists] = await Promise.all([
+    hold.siblings(),
+    ...groups.map((id) => platform.listJobs(id, run.signal)),
+  ]);
+  const explained = [
+    ...(record.baseline ?? []),
+    ...(record.foreign ?? []),
+    ...record.publishJobs.filter((id) => id !== record.publishJobId),
+    ...siblings.flatMap(({ publishJobs }) => publishJobs),
+  ];
+  const all = lists.flat().filter(({ jobType }) => jobType === "publish");
+  const fresh = all.filter(({ id }) => !explained.includes(id));
+  return judgePublish({
+    plan,
+    fresh,
+    accepted: record.state === "submitted",
+    ...(record.publishJobId !== undefined && { followed: record.publishJobId }),
+    strangersPossible: siblings.some(
+      ({ state, submittingAt }) => state === "parked" && submittingAt !== undefined,
+    ),
+    completeJobs: all.filter(({ status }) => status === "Complete").length,
+    listTables: () => platform.listTables(plan.jobGroupId, run.signal),
+  });
+}
+
+/** What the judgement means now; undefined: look again. */
+async function decide(
+  task: PublishTask,
+  judgement: Judgement,
+  askedAt: number,
+): Promise<Outcome | undefined> {
+  const { record } = task;
+  switch (judgement.is) {
+    case "complete":
+      return published(task, judgement.job);
+    case "failed": {
+      await noteJobs(task, [judgement.job.id]);
+      const words = `Publish job ${judgement.job.id} ${judgement.job.status.toLowerCase()}: ${judgement.job.error ?? "the platform gives no reason"}`;
+      return useAttempt(task, words);
+    }
+    case "running":
+      await adopt(task, judgement.job);
+      show(task, judgement.job);
+      return undefined;
+    case "foreign":
+      await save(task, record.state, { foreign: [...(record.foreign ?? []), ...judgement.jobIds] });
+      task.run.tell(`Publish job ${judgement.jobIds.join(", ")} wrote another table: it is somebody else's`);
+      return undefined;
+    case "absent":
+      return settled(task, askedAt);
+    case "cannot-tell":
+      if (!isSettled(task, askedAt)) return undefined;
+      if (REPEATABLE_ACTIONS.includes(task.plan.action))
+        return useAttempt(task, "The outcome cannot be told, and the action may be repeated");
+      return park(task, "a publish job is complete, and the platform does not say which table it wrote", {
+        jobs: judgement.jobs,
+        tables: judgement.tables,
+      });
+  }
+}
+
+async function published(task: PublishTask, job: PlatformJob): Promise<Outcome> {
+  const { plan, record } = task;
+  const tookMs = task.nowMs() - (record.submittedAt ?? record.submittingAt ?? task.nowMs());
+  const words = `Published to ${plan.target}.${plan.schema}.${plan.table} by publish job ${job.id} in ${seconds(tookMs)}`;
+  return end(task, "published", words, {
+    publishJobId: job.id,
+    publishJobs: withId(record.publishJobs, job.id),
+    crashes: 0,
+  });
+}
+
+/** No job of ours is there: after the time in which it must have shown, the PUT was not applied. */
+async function settled(task: PublishTask, askedAt: number): Promise<Outcome | undefined> {
+  const { plan, record } = task;
+  const accepted = record.state === "submitted";
+  task.run.show({
+    progress: accepted ? 15 : 10,
+    stage: accepted ? "accepted, not started yet" : "outcome unknown: looking",
+  });
+  if (!isSettled(task, askedAt)) return undefined;
+  const what = accepted
+    ? "The platform accepted the publish, but started no job"
+    : "The publish was not applied";
+  if (plan.settleAfterMs === "never") {
+    return park(task, `${what.toLowerCase()} that shows, and settleAfter is "never"`, {});
+  }
+  return useAttempt(task, `${what} within ${seconds(plan.settleAfterMs)}`);
+}
+
+/** Did this look begin after the last moment at which a publish of ours could still have appeared? */
+function isSettled({ plan, record }: PublishTask, askedAt: number): boolean {
+  return askedAt > settledAt(plan.settleAfterMs, record.submittedAt ?? record.sendableUntil);
+}
+
+function settledAt(settleAfterMs: number | "never", sentAt: number | undefined): number {
+  return (sentAt ?? 0) + (settleAfterMs === "never" ? LOOK_BEFORE_PARKING_MS : settleAfterMs);
+}
+
+/** Writes down the job that is followed, so that whoever comes next, and the siblings, know it. */
+async function adopt(task: PublishTask, job: PlatformJob): Promise<void> {
+  const { record } = task;
+  if (record.state !== "submitted" || record.publishJobs.includes(job.id)) return;
+  await save(task, "submitted", {
+    publishJobId: job.id,
+    publishJobs: withId(record.publishJobs, job.id),
+    crashes: 0,
+  });
+  task.run.tell(`Publish job ${job.id} runs`);
+}
+
+async function noteJobs(task: PublishTask, jobIds: readonly number[]): Promise<void> {
+  const publishJobs = jobIds.reduce<number[]>((all, id) => withId(all, id), task.record.publishJobs);
+  task.record = { ...task.record, publishJobs };
+}
+
+const withId = (all: readonly number[], id: number): number[] => (all.includes(id) ? [...all] : [...all, id]);
+
+function show(task: PublishTask, job: PlatformJob): void {
+  const percent = job.percentComplete ?? 0;
+  const elapsedMs = Math.round(task.nowMs() - (task.record.submittedAt ?? task.nowMs()));
+  task.run.show({
+    progress: 20 + Math.round(percent * 0.79),
+    stage: "publishing",
+    status: job.status,
+    percent,
+    publishJobId: job.id,
+    elapsedMs,
+  });
+}
+
+function showSilence(task: PublishTask, { message }: PlatformError): void {
+  task.run.show({ progress: 20, stage: "waits for the platform to answer", words: message });
+}
+
+/** The next look comes later each time, but at the latest right after the outcome is settled. */
+function nextInterval(task: PublishTask, intervalMs: number): number {
+  const { plan, record, settings } = task;
+  const grown = Math.min(intervalMs * GROWTH, settings.followMaxMs);
+  const left = settledAt(plan.settleAfterMs, record.submittedAt ?? record.sendableUntil) - task.nowMs();
+  return left > 0 ? Math.min(grown, left + 5) : grown;
+}
+
+/** Sums up the time in which the platform answered, and writes it now and then. */
+function countAnswers(task: PublishTask): (answered: boolean) => Promise<void> {
+  let last = task.nowMs();
+  let kept = task.record.answeredMs;
+  return async (answered) => {
+    const now = task.nowMs();
+    const answeredMs = task.record.answeredMs + (answered ? Math.min(now - last, ANSWERED_STEP_MAX_MS) : 0);
+    last = now;
+    task.record = { ...task.record, answeredMs };
+    const survived = answered && task.record.crashes > 0;
+    if (!survived && answeredMs - kept < KEEP_ANSWERED_MS) return;
+    kept = answeredMs;
+    await save(task, task.record.state, { answeredMs, crashes: answered ? 0 : task.record.crashes });
+  };
+}
+
+async function overdue(task: PublishTask, judgement: Judgement | undefined): Promise<Outcome> {
+  const job = judgement?.is === "running" ? judgement.job : undefined;
+  return park(task, `the publish did not end within its deadline of ${seconds(task.plan.deadlineMs)}`, {
+    ...(job && { job }),
+  });
+}

@@ -1,0 +1,105 @@
+import type { ServerResponse } from "node:http";
+import { sendJson, sendProblem } from "./problem.ts";
+import { parseJson } from "./read-body.ts";
+import { parseReport, type CompletionReport, type ReportSource } from "./report.ts";
+
+/** Puts a completion durably on the queue; `duplicate` only when nothing changed. */
+export type Report = (report: CompletionReport) => Promise<{ completion: string; duplicate: boolean }>;
+
+/** The part of pino that is used here. */
+export interface Log {
+  warn(fields: object, message: string): void;
+}
+
+export interface AcceptDeps {
+  readonly report: Report;
+  readonly log?: Log;
+}
+
+/** An add may take this long before the sender is told to come again, so that 503 is there within a second. */
+const REPORT_TIMEOUT_MS = 900;
+const RETRY_AFTER_SECONDS = "2";
+/** While Redis is away each request fails: one line a second is enough to act on. */
+const WARN_EVERY_MS = 1_000;
+
+/**
+ * Answers a report whose sender is known: 202 once it is durable, 200 for a test, 400 or 503. Calls `done` once the
+ * answer is given.
+ */
+export type Accept = (body: Buffer, source: ReportSource, res: ServerResponse, done: () => void) => void;
+
+/** Builds what the webhook and the HTTP API have in common: from a raw body to the answer. */
+export function createAccept(deps: AcceptDeps): Accept {
+  const warn = createThrottledWarn(deps.log);
+  return (body, source, res, done) => {
+    const json = parseJson(body);
+    const parsed = "status" in json ? json : parseReport(json.value, source);
+    if ("status" in parsed) {
+      sendProblem(res, parsed);
+      return done();
+    }
+    if (parsed.kind === "malformed") {
+      sendProblem(res, { status: 400, detail: parsed.detail });
+      return done();
+    }
+    if (parsed.kind === "test") {
+      sendJson(res, 200, { test: true, detail: TEST_DETAIL });
+      return done();
+    }
+    const { report } = parsed;
+    within(REPORT_TIMEOUT_MS, deps.report(report)).then(
+      ({ completion, duplicate }) => {
+        sendJson(res, 202, { completion, duplicate });
+        done();
+      },
+      (error: unknown) => {
+        warn({ err: error, jobGroupId: report.jobGroupId, source }, "completion was not taken: answered 503");
+        sendProblem(res, {
+          status: 503,
+          detail: AWAY_DETAIL,
+          headers: { "retry-after": RETRY_AFTER_SECONDS },
+        });
+        done();
+      },
+    );
+  };
+}
+
+const TEST_DETAIL =
+  'This was a test delivery: it was let in, but "$jobId" in it was not replaced, so nothing is published. A real run of the flow sends the id.';
+
+// A report that timed out may still have landed: the retry has the same id, so it is merged.
+const AWAY_DETAIL =
+  "The relay cannot store the report just now. Send it again: it is safe to repeat, the same job is never taken twice.";
+
+/** Rejects when the work takes longer; what it does later goes unheard. */
+export function within<T>(ms: number, work: Promise<T>): Promise<T> {
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Error(`no answer within ${ms} ms`)), ms);
+    work.then(
+      (value) => {
+        clearTimeout(timer);
+        resolve(value);
+      },
+      (error: unknown) => {
+        clearTimeout(timer);
+        reject(error instanceof Error ? error : new Error(String(error)));
+      },
+    );
+  });
+}
+
+function createThrottledWarn(log: Log | undefined): Log["warn"] {
+  let quietUntil = 0;
+  let suppressed = 0;
+  return (fields, message) => {
+    const now = Date.now();
+    if (now < quietUntil) {
+      suppressed++;
+      return;
+    }
+    log?.warn({ ...fields, suppressed }, message);
+    quietUntil = now + WARN_EVERY_MS;
+    suppressed = 0;
+  };
+}

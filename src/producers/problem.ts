@@ -1,0 +1,66 @@
+import { STATUS_CODES, type IncomingMessage, type ServerResponse } from "node:http";
+
+/** What node:http calls for a request. */
+export type Handler = (req: IncomingMessage, res: ServerResponse) => void;
+
+/** A refusal: `detail` says what to change, and goes to whoever asked, so it holds no secret. */
+export interface Problem {
+  readonly status: number;
+  readonly detail: string;
+  readonly headers?: Readonly<Record<string, string>>;
+}
+
+/**
+ * Answers with RFC 9457 problem details; the one place that knows their shape.
+ *
+ * `members` are extra members of the document, for clients that look for their own.
+ */
+export function sendProblem(
+  res: ServerResponse,
+  problem: Problem,
+  members?: Readonly<Record<string, unknown>>,
+): void {
+  const { status, detail, headers } = problem;
+  // about:blank says that the status alone tells the kind; its title then has to be the status' own words.
+  const document = {
+    type: "about:blank",
+    title: STATUS_CODES[status] ?? "Error",
+    status,
+    detail,
+    ...members,
+  };
+  send(res, status, "application/problem+json", JSON.stringify(document), headers);
+}
+
+/** Answers with JSON. */
+export function sendJson(
+  res: ServerResponse,
+  status: number,
+  value: unknown,
+  headers?: Readonly<Record<string, string>>,
+): void {
+  send(res, status, "application/json", JSON.stringify(value), headers);
+}
+
+/** 405, with the methods that the route knows. */
+export function sendMethodNotAllowed(res: ServerResponse, allow: string): void {
+  sendProblem(res, { status: 405, detail: `Use ${allow} for this route.`, headers: { allow } });
+}
+
+function send(
+  res: ServerResponse,
+  status: number,
+  type: string,
+  body: string,
+  headers?: Readonly<Record<string, string>>,
+): void {
+  // The asker may be gone, or a time limit has already answered.
+  if (res.headersSent || res.destroyed) return;
+  const length = Buffer.byteLength(body);
+  if (headers === undefined) {
+    res.writeHead(status, { "content-type": type, "content-length": length });
+  } else {
+    res.writeHead(status, { "content-type": type, "content-length": length, ...headers });
+  }
+  res.end(body);
+}

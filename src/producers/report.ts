@@ -1,0 +1,147 @@
+import { z } from "zod";
+
+/** How a completion became known. */
+export type ReportSource = "webhook" | "api" | "message" | "poller";
+
+/** "Job group N finished", as somebody told us; a hint that the platform is asked about before anything is done. */
+export interface CompletionReport {
+  readonly jobGroupId: number;
+  /** The status that the reporter named; absent when none was. */
+  readonly status?: string;
+  /** Every other field of the report, for rules to match on. */
+  readonly labels: Record<string, string>;
+  readonly source: ReportSource;
+}
+
+/** A report was read; `test` is the platform's "Test" button, which leaves `$jobId` as it is. */
+export type ParsedReport =
+  | { readonly kind: "report"; readonly report: CompletionReport }
+  | { readonly kind: "test" }
+  | { readonly kind: "malformed"; readonly detail: string };
+
+const MAX_LABELS = 50;
+const MAX_LABEL_NAME_CHARS = 100;
+const MAX_LABEL_VALUE_CHARS = 1_000;
+
+const BODY_HINT = '{"jobId":"$jobId","jobStatus":"$jobStatus"}';
+
+const id = z
+  .union([
+    z.number().int().positive().max(Number.MAX_SAFE_INTEGER),
+    z
+      .string()
+      .regex(/^[1-9]\d{0,15}$/)
+      .transform(Number)
+      .refine(Number.isSafeInteger),
+  ])
+  .optional();
+const status = z.string().max(100).nullish();
+
+/** The fields that mean something to us; all others are labels. Designer Cloud's body has the `job...` names. */
+const fields = z.object({
+  jobId: id,
+  jobGroupId: id,
+  jobStatus: status,
+  status,
+  labels: z.record(z.string(), z.unknown()).nullish(),
+});
+
+const OWN_FIELDS: ReadonlySet<string> = new Set(Object.keys(fields.shape));
+
+const EXPECTED: Readonly<Record<string, string>> = {
+  jobId: "must be the job group's id, a positive whole number (as a number or in quotes)",
+  jobGroupId: "must be the job group's id, a positive whole number (as a number or in quotes)",
+  jobStatus: "must be a string of at most 100 characters",
+  status: "must be a string of at most 100 characters",
+  labels: 'must be an object of names and values, like {"env":"prod"}',
+};
+
+/**
+ * Reads a completion report, whoever sent it: `jobId` or `jobGroupId` (numbers may come as strings), `jobStatus` or
+ * `status`, `labels`; any other field becomes a label too. Never throws; `malformed` says what to change.
+ */
+export function parseReport(body: unknown, source: ReportSource): ParsedReport {
+  if (typeof body !== "object" || body === null || Array.isArray(body)) {
+    return malformed(`The body must be a JSON object like ${BODY_HINT}.`);
+  }
+  const given = body as Record<string, unknown>;
+  if (given["jobId"] === "$jobId" || given["jobGroupId"] === "$jobId") return { kind: "test" };
+
+  const parsed = fields.safeParse(given);
+  if (!parsed.success) return malformed(describe(parsed.error, given));
+  const { jobId, jobGroupId = jobId, jobStatus, status = jobStatus } = parsed.data;
+  if (jobGroupId === undefined) {
+    return malformed(`"jobId" is missing: set the webhook's body to ${BODY_HINT}.`);
+  }
+  if (jobId !== undefined && jobId !== jobGroupId) {
+    return malformed(
+      `"jobId" is ${jobId} and "jobGroupId" is ${jobGroupId}: they mean the same, send one of them.`,
+    );
+  }
+
+  const labels: Record<string, string> = {};
+  // As given: what zod hands back is without "__proto__", which is to be refused, not dropped.
+  const explicit = (given["labels"] ?? {}) as Record<string, unknown>;
+  const problem = collect(given, OWN_FIELDS, labels) ?? collect(explicit, NONE, labels);
+  if (problem !== undefined) return malformed(problem);
+  // "$jobStatus" beside a real id: the platform filled in one placeholder alone, which tells nothing.
+  const known = typeof status === "string" && status !== "$jobStatus";
+  return {
+    kind: "report",
+    report: known ? { jobGroupId, status, labels, source } : { jobGroupId, labels, source },
+  };
+}
+
+const NONE: ReadonlySet<string> = new Set();
+
+/** Turns fields into labels; the explicit `labels` come last and win. Answers with what is wrong, if anything is. */
+function collect(
+  from: Readonly<Record<string, unknown>>,
+  except: ReadonlySet<string>,
+  into: Record<string, string>,
+): string | undefined {
+  for (const name of Object.keys(from)) {
+    if (except.has(name)) continue;
+    const value = from[name];
+    if (value === null || value === undefined) continue;
+    // Set on a plain object, it would replace the prototype instead of being kept.
+    if (name === "__proto__") return 'A label cannot be called "__proto__": rename or leave out that field.';
+    if (name.length === 0 || name.length > MAX_LABEL_NAME_CHARS) {
+      return `The name of field "${shorten(name)}" must have 1 to ${MAX_LABEL_NAME_CHARS} characters: rename or leave out that field.`;
+    }
+    const text = typeof value === "string" ? value : toText(value);
+    if (text === undefined) return `Field "${name}" is nested too deeply: flatten or leave out that field.`;
+    if (text.length > MAX_LABEL_VALUE_CHARS) {
+      return `Field "${name}" has ${text.length} characters, ${MAX_LABEL_VALUE_CHARS} are allowed: shorten or leave out that field.`;
+    }
+    into[name] = text;
+  }
+  if (Object.keys(into).length > MAX_LABELS) {
+    return `There are more than ${MAX_LABELS} fields beside the job's id and status: send only those that rules look at.`;
+  }
+  return undefined;
+}
+
+function toText(value: unknown): string | undefined {
+  try {
+    return JSON.stringify(value);
+  } catch {
+    // A body within the limit can still nest deeper than the stack goes.
+    return undefined;
+  }
+}
+
+function describe(error: z.ZodError, given: Readonly<Record<string, unknown>>): string {
+  const field = String(error.issues[0]?.path[0] ?? "");
+  const value = given[field];
+  const seen = typeof value === "object" ? "" : `, not ${shorten(JSON.stringify(value))}`;
+  return `"${field}" ${EXPECTED[field] ?? "is wrong"}${seen}.`;
+}
+
+function shorten(text: string): string {
+  return text.length > 60 ? `${text.slice(0, 57)}...` : text;
+}
+
+function malformed(detail: string): ParsedReport {
+  return { kind: "malformed", detail };
+}

@@ -1,0 +1,125 @@
+import type { Redis } from "ioredis";
+import { z } from "zod";
+import type { PublishPlan } from "../rules/model.ts";
+import type { Keys } from "./names.ts";
+import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
+import { registerScript, words } from "./script.ts";
+import { CONCLUDE, PLAN, REPORT } from "./scripts/completion.ts";
+import { isOrdered, trackedOf, waiterOf } from "./task-record.ts";
+
+/** How a completion ended; all but `dispatched` are opened again by the next report. */
+export type CompletionOutcome = "dispatched" | "no-rule" | "skipped" | "unknown" | "failed";
+
+export interface Merged {
+  /** `same`: the report brought nothing new. */
+  readonly answer: "new" | "changed" | "reopened" | "same";
+  /** Grows with each report that brought something. */
+  readonly rev: number;
+}
+
+/** What is known of a completion from its reports. */
+export interface Completion {
+  readonly rev: number;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly source: string;
+  readonly outcome?: string;
+  readonly words?: string;
+  readonly reportedAt?: number;
+}
+
+/** A task as it stands in its job group's record, with the plan it was made with. */
+export interface RecordedTask {
+  readonly plan: PublishPlan;
+  readonly record: TaskRecord;
+  /** The record as it stands in Redis, to compare with when somebody decides. */
+  readonly json: string;
+}
+
+export interface CompletionRecords {
+  merge(jobGroupId: number, labels: Readonly<Record<string, string>>, source: string): Promise<Merged>;
+  read(jobGroupId: number): Promise<{ completion?: Completion; tasks: RecordedTask[] }>;
+  /** False when a report came since `rev`: dispatch again. */
+  conclude(jobGroupId: number, rev: number, outcome: CompletionOutcome, words: string): Promise<boolean>;
+  /** Writes the tasks that the record does not hold yet; answers what stands for each, undefined for a new one. */
+  plan(jobGroupId: number, plans: readonly PublishPlan[]): Promise<(TaskRecord | undefined)[]>;
+  /** Makes sure that the record knows the completion: Redis may have come back without its last second. */
+  ensure(jobGroupId: number): Promise<void>;
+  /** Did a report come that no dispatch has handled? */
+  isUnhandled(jobGroupId: number): Promise<boolean>;
+  /** Job groups that were reported before `beforeMs` and not dispatched yet. */
+  unhandled(beforeMs: number): Promise<number[]>;
+}
+
+const labelsSchema = z.record(z.string(), z.string());
+
+/** The part of a job group's record that holds its completion, and the way in for its tasks. */
+export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: number): CompletionRecords {
+  const report = registerScript(redis, "relayReport", REPORT, 2);
+  const conclude = registerScript(redis, "relayConclude", CONCLUDE, 2);
+  const plan = registerScript(redis, "relayPlan", PLAN, 2);
+
+  return {
+    merge: async (id, labels, source) => {
+      const [answer, rev] = words(
+        await report([keys.group(id), keys.unhandled], [id, JSON.stringify(labels), source]),
+      );
+      return { answer: answer as Merged["answer"], rev: Number(rev) };
+    },
+    read: async (id) => {
+      const all = await redis.hgetall(keys.group(id));
+      const completion = readCompletion(all);
+      return { ...(completion && { completion }), tasks: readTasks(all) };
+    },
+    conclude: async (id, rev, outcome, said) =>
+      (await conclude([keys.group(id), keys.unhandled], [id, rev, outcome, said, retentionMs])) === 1,
+    plan: async (id, plans) => {
+      const first = plans[0];
+      if (!first) return [];
+      const json = writeTaskRecord(PLANNED);
+      const reply = await plan(
+        [keys.group(id), keys.open],
+        [
+          first.finishedAt,
+          ...plans.flatMap((one) => [taskField(one), json, JSON.stringify(one), ...tracking(keys, one)]),
+        ],
+      );
+      return words(reply).map((standing) => (standing === "" ? undefined : readTaskRecord(standing)));
+    },
+    ensure: async (id) => {
+      if ((await redis.hexists(keys.group(id), "rev")) === 1) return;
+      await report([keys.group(id), keys.unhandled], [id, "{}", "message"]);
+    },
+    isUnhandled: async (id) => (await redis.zscore(keys.unhandled, String(id))) !== null,
+    unhandled: async (beforeMs) => {
+      const found = await redis.zrangebyscore(keys.unhandled, 0, beforeMs * 1_000);
+      return found.map(Number);
+    },
+  };
+}
+
+function tracking(keys: Keys, plan: PublishPlan): string[] {
+  const tableKey = taskField(plan).replace(/^task:/, "");
+  return [trackedOf(plan), isOrdered(plan) ? keys.table(tableKey) : "", waiterOf(plan)];
+}
+
+function readCompletion(all: Record<string, string>): Completion | undefined {
+  if (!all["rev"]) return undefined;
+  return {
+    rev: Number(all["rev"]),
+    labels: labelsSchema.parse(JSON.parse(all["labels"] ?? "{}")),
+    source: all["source"] ?? "",
+    ...(all["outcome"] && { outcome: all["outcome"] }),
+    ...(all["words"] && { words: all["words"] }),
+    ...(all["reportedAt"] && { reportedAt: Number(all["reportedAt"]) }),
+  };
+}
+
+function readTasks(all: Record<string, string>): RecordedTask[] {
+  return Object.entries(all)
+    .filter(([field]) => field.startsWith("task:"))
+    .map(([field, json]) => ({
+      plan: JSON.parse(all[`plan:${field}`] ?? "{}") as PublishPlan,
+      record: readTaskRecord(json),
+      json,
+    }));
+}

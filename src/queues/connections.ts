@@ -1,0 +1,41 @@
+import { Redis } from "ioredis";
+
+export interface Connections {
+  /** For requests: gives up within a second when Redis is away, so that the sender hears of it. */
+  readonly ingest: Redis;
+  /** For workers and what they do: waits until Redis is back. */
+  readonly work: Redis;
+  readonly close: () => Promise<void>;
+}
+
+/** How often a connection is tried again while Redis is away. */
+const RETRY_MAX_MS = 1_000;
+
+const retryStrategy = (times: number): number => Math.min(50 * times, RETRY_MAX_MS);
+const patient = { maxRetriesPerRequest: null, retryStrategy };
+const impatient = {
+  enableOfflineQueue: false,
+  maxRetriesPerRequest: 1,
+  commandTimeout: 1_000,
+  retryStrategy,
+};
+
+/** Opens the connections of a process; `onError` is told of every loss, and they are found again by themselves. */
+export function openConnections(url: string, onError: (error: Error) => void): Connections {
+  const open = (options: typeof patient | typeof impatient): Redis => {
+    const redis = new Redis(url, options);
+    // Every worker and queue that shares the connection listens on it.
+    redis.setMaxListeners(0);
+    redis.on("error", onError);
+    return redis;
+  };
+  const ingest = open(impatient);
+  const work = open(patient);
+  return {
+    ingest,
+    work,
+    close: async () => {
+      await Promise.all([ingest, work].map((redis) => redis.quit().catch(() => redis.disconnect())));
+    },
+  };
+}

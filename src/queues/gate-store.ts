@@ -1,0 +1,39 @@
+import type { Redis } from "ioredis";
+import type { Keys } from "./names.ts";
+import { registerScript, words } from "./script.ts";
+import { SHUT } from "./scripts/gate.ts";
+
+/** After so long without being shut, the gate starts again with its shortest time. */
+const MEMORY_MS = 10 * 60_000;
+
+export interface GateStore {
+  /**
+   * Shuts the gate for the whole fleet: for the first of `timesMs` when it was open before, the second when it shuts
+   * twice in a row, and so on. `mine` is true for the one call that shut it.
+   */
+  shut(said: string, timesMs: readonly number[]): Promise<{ mine: boolean; ms: number; inARow: number }>;
+  /** A call was answered: the next time starts with the shortest. */
+  answered(): Promise<void>;
+  /** Milliseconds until the gate opens, and why it is shut; 0 when it is open. */
+  look(): Promise<{ ms: number; words: string }>;
+}
+
+/** The one gate to the platform, kept in Redis so that all processes wait together. */
+export function createGateStore(redis: Redis, keys: Keys): GateStore {
+  const shut = registerScript(redis, "relayShut", SHUT, 2);
+  return {
+    shut: async (said, timesMs) => {
+      const [mine, ms, inARow] = words(
+        await shut([keys.gate, keys.gateMemory], [said, MEMORY_MS, ...timesMs]),
+      );
+      return { mine: mine === "1", ms: Number(ms), inARow: Number(inARow) };
+    },
+    answered: async () => {
+      await redis.del(keys.gateMemory);
+    },
+    look: async () => {
+      const [ms, said] = await Promise.all([redis.pttl(keys.gate), redis.get(keys.gate)]);
+      return { ms: Math.max(0, ms), words: said ?? "" };
+    },
+  };
+}

@@ -1,0 +1,57 @@
+/** Reports of finished job groups, one job per job group. */
+export const COMPLETIONS = "completions";
+/** The parent of each job group's publish tasks. */
+export const JOB_GROUPS = "job-groups";
+/** Publish tasks that wait for a person, kept until decided. */
+export const PARKED = "parked";
+
+/** The queue of a target: one each, so that limit, concurrency and pause are the target's own. */
+export const publishQueue = (target: string): string => `publish.${target}`;
+
+/** BullMQ's prefix: the namespace as a hash tag, so that a Redis Cluster keeps all keys in one slot. */
+export const queuePrefix = (namespace: string): string => `{${namespace}}`;
+
+/** The keys in Redis that are ours; BullMQ's own stand beside them under the same prefix. */
+export interface Keys {
+  readonly prefix: string;
+  /** Hash: the job group's record. */
+  group(jobGroupId: number): string;
+  /** Sorted set: tasks that wait until the job group is free, by the time they began to wait. */
+  waiters(jobGroupId: number): string;
+  /** Sorted set: open tasks that replace or merge one table, by the time their job group finished. */
+  table(tableKey: string): string;
+  /** Hash: the newest job group that was published to a table. */
+  newest(tableKey: string): string;
+  /** List: the last starts of a target, newest first, in microseconds of Redis' clock. */
+  pace(target: string): string;
+  /** Sorted set: every task that has not ended, so that the sweep finds those whose job is gone. */
+  readonly open: string;
+  /** Sorted set: completions that were reported and not dispatched yet. */
+  readonly unhandled: string;
+  /** String with a lifetime: while it exists, the gate to the platform is shut. */
+  readonly gate: string;
+  /** Hash: how often the gate was shut in a row. */
+  readonly gateMemory: string;
+  /** Hash: a target's breaker. */
+  breaker(target: string): string;
+  /** A key of BullMQ's. */
+  queue(name: string, suffix: string): string;
+}
+
+export function keysOf(namespace: string): Keys {
+  const prefix = queuePrefix(namespace);
+  return {
+    prefix,
+    group: (id) => `${prefix}:group:${id}`,
+    waiters: (id) => `${prefix}:waiters:${id}`,
+    table: (key) => `${prefix}:table:${key}`,
+    newest: (key) => `${prefix}:newest:${key}`,
+    pace: (target) => `${prefix}:pace:${target}`,
+    open: `${prefix}:open`,
+    unhandled: `${prefix}:unhandled`,
+    gate: `${prefix}:gate`,
+    gateMemory: `${prefix}:gate-memory`,
+    breaker: (target) => `${prefix}:breaker:${target}`,
+    queue: (name, suffix) => `${prefix}:${name}:${suffix}`,
+  };
+}

@@ -1,0 +1,69 @@
+import { SHARED } from "./shared.ts";
+
+/**
+ * Merges one report into the job group's completion. Several reports are one completion: `new` for the first,
+ * `changed` when labels are new, `reopened` when the completion had ended without tasks, else `same`.
+ *
+ * KEYS: group, unhandled. ARGV: jobGroupId, labelsJson, source, retentionMs.
+ */
+export const REPORT = `${SHARED}
+local group = KEYS[1]
+local known = redis.call('HMGET', group, 'rev', 'labels', 'outcome')
+local answer
+if not known[1] then
+  answer = 'new'
+  redis.call('HSET', group, 'v', '1', 'rev', '1', 'labels', ARGV[2], 'source', ARGV[3],
+    'reportedAt', string.format('%.0f', now_us() / 1000))
+else
+  local labels, changed = cjson.decode(known[2]), false
+  for name, value in pairs(cjson.decode(ARGV[2])) do
+    if labels[name] ~= value then
+      labels[name] = value
+      changed = true
+    end
+  end
+  local reopened = known[3] and known[3] ~= 'dispatched'
+  if not changed and not reopened then return {'same', known[1]} end
+  answer = changed and 'changed' or 'reopened'
+  redis.call('HSET', group, 'rev', tostring(tonumber(known[1]) + 1), 'labels', cjson.encode(labels))
+  redis.call('HDEL', group, 'outcome', 'words')
+  redis.call('HSET', group, 'reportedAt', string.format('%.0f', now_us() / 1000))
+end
+redis.call('ZADD', KEYS[2], now_us(), ARGV[1])
+return {answer, redis.call('HGET', group, 'rev')}
+`;
+
+/**
+ * Ends a completion, unless a report came while it was dispatched.
+ *
+ * KEYS: group, unhandled. ARGV: jobGroupId, rev, outcome, words, retentionMs. Answers 1, or 0: dispatch again.
+ */
+export const CONCLUDE = `${SHARED}
+if redis.call('HGET', KEYS[1], 'rev') ~= ARGV[2] then return 0 end
+redis.call('HSET', KEYS[1], 'outcome', ARGV[3], 'words', ARGV[4])
+redis.call('ZREM', KEYS[2], ARGV[1])
+if not redis.call('HGET', KEYS[1], 'planned') then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
+return 1
+`;
+
+/**
+ * Writes the plan of each publish task that the record does not hold yet.
+ *
+ * KEYS: group, open. ARGV: finishedAt, then per task: field, json, planJson, tracked, tableKey or '', waiter.
+ * Answers per task: '' when it is new, else what stands in the record.
+ */
+export const PLAN = `${SHARED}
+local group, answer = KEYS[1], {}
+for i = 2, #ARGV, 6 do
+  local field = ARGV[i]
+  local standing = redis.call('HGET', group, field)
+  if not standing then
+    redis.call('HSET', group, field, ARGV[i + 1], 'plan:' .. field, ARGV[i + 2], 'planned', '1')
+    redis.call('ZADD', KEYS[2], now_us(), ARGV[i + 3])
+    if ARGV[i + 4] ~= '' then redis.call('ZADD', ARGV[i + 4], ARGV[1], ARGV[i + 5]) end
+    redis.call('PERSIST', group)
+  end
+  answer[#answer + 1] = standing or ''
+end
+return answer
+`;

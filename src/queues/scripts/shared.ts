@@ -1,0 +1,95 @@
+/**
+ * Lua that several scripts share. A record's field holds JSON that begins with its version and state, so a
+ * pattern reads the state without decoding the rest.
+ */
+export const SHARED = `
+local function state_of(json)
+  return json and string.match(json, '^{"v":%d+,"state":"([%a-]+)"') or nil
+end
+
+local function is_busy(state)
+  return state == 'admitted' or state == 'submitting' or state == 'submitted'
+end
+
+local function now_us()
+  local t = redis.call('TIME')
+  return tonumber(t[1]) * 1000000 + tonumber(t[2])
+end
+
+-- Fields that hold a task's state start with 'task:'.
+local function busy_sibling(group, own)
+  local all = redis.call('HGETALL', group)
+  for i = 1, #all, 2 do
+    if string.sub(all[i], 1, 5) == 'task:' and all[i] ~= own and is_busy(state_of(all[i + 1])) then
+      return all[i]
+    end
+  end
+  return nil
+end
+
+-- The next task to wake of those that wait for a job group: the first whose queue is neither paused nor held
+-- back, else the first. A waiter reads 'queue<TAB>jobId'.
+local function pop_waiter(waiters, prefix)
+  local list = redis.call('ZRANGE', waiters, 0, -1)
+  if #list == 0 then return nil end
+  local chosen = list[1]
+  for _, waiter in ipairs(list) do
+    local queue = string.match(waiter, '^([^\\t]+)')
+    local base = prefix .. ':' .. queue
+    if redis.call('HEXISTS', base .. ':meta', 'paused') == 0 and redis.call('PTTL', base .. ':limiter') < 1000 then
+      chosen = waiter
+      break
+    end
+  end
+  redis.call('ZREM', waiters, chosen)
+  return chosen
+end
+
+-- What follows from a task's new state: an end frees its table and starts the ledger's retention; leaving a busy
+-- state frees the job group; opening an ended task again lists it as open. Returns whom to wake: group, table.
+local function land(keys, field, before, after, task)
+  local group, waiters, table_key, newest, open = keys.group, keys.waiters, keys.table, keys.newest, keys.open
+  local was_ended = not is_busy(before) and before ~= 'planned'
+  local ended = not is_busy(after) and after ~= 'planned'
+  local wake_table, wake_group = '', ''
+  if was_ended and not ended then
+    redis.call('ZADD', open, now_us(), task.tracked)
+    if task.ordered then redis.call('ZADD', table_key, task.finished_at, task.waiter) end
+    redis.call('PERSIST', group)
+  end
+  if ended then
+    if after ~= 'parked' then redis.call('ZREM', open, task.tracked) end
+    if task.ordered then
+      redis.call('ZREM', table_key, task.waiter)
+      wake_table = redis.call('ZRANGE', table_key, 0, 0)[1] or ''
+    end
+    if task.ordered and after == 'published' then
+      local n = redis.call('HMGET', newest, 'finishedAt', 'jobGroupId')
+      local at, id = tonumber(n[1] or '-1'), tonumber(n[2] or '-1')
+      local mine, my_id = tonumber(task.finished_at), tonumber(task.job_group)
+      if mine > at or (mine == at and my_id > id) then
+        redis.call('HSET', newest, 'finishedAt', task.finished_at, 'jobGroupId', task.job_group)
+        redis.call('PEXPIRE', newest, task.retention)
+      end
+    end
+    -- The ledger is kept for its retention after the last task ended; a parked task keeps it for ever.
+    local all, left = redis.call('HGETALL', group), false
+    for i = 1, #all, 2 do
+      if string.sub(all[i], 1, 5) == 'task:' then
+        local s = state_of(all[i + 1])
+        if is_busy(s) or s == 'planned' or s == 'parked' then left = true end
+      end
+    end
+    if left then redis.call('PERSIST', group) else redis.call('PEXPIRE', group, task.retention) end
+  end
+  if is_busy(before) and not is_busy(after) and not busy_sibling(group, field) then
+    wake_group = pop_waiter(waiters, task.prefix) or ''
+  end
+  return wake_group, wake_table
+end
+
+-- A run may write while it holds BullMQ's lock and is the newest that claimed the task.
+local function is_holder(group, field, lock, token)
+  return redis.call('GET', lock) == token and redis.call('HGET', group, 'holder:' .. field) == token
+end
+`;

@@ -1,0 +1,146 @@
+import { SHARED } from "./shared.ts";
+
+/**
+ * Takes a task over: from now on only this run may write. Returns what stands in the record, and whether the run
+ * before ended without letting go (a crash, or a lost lock).
+ *
+ * KEYS: group, lock. ARGV: field, token.
+ */
+export const CLAIM = `${SHARED}
+local field, token = ARGV[1], ARGV[2]
+if redis.call('GET', KEYS[2]) ~= token then return {'lost'} end
+local json = redis.call('HGET', KEYS[1], field)
+if not json then return {'missing'} end
+local before = redis.call('HGET', KEYS[1], 'holder:' .. field)
+redis.call('HSET', KEYS[1], 'holder:' .. field, token)
+local crashed = (before and before ~= '' and before ~= token) and '1' or '0'
+return {'ok', json, crashed, tostring(now_us())}
+`;
+
+/**
+ * May this task start now? All or nothing: the job group is free, it is the table's turn, the gate and the
+ * target's breaker are open, and the pace has a start within the lead. A start is reserved by writing it to the
+ * pace's list, so no other process can get it.
+ *
+ * KEYS: group, lock, waiters, table, newest, pace, gate, breaker.
+ * ARGV: field, token, waiter, prefix, admittedJson, serialize, ordered, supersede, finishedAt, jobGroupId,
+ *   paceMax, pacePerUs, leadUs.
+ * Answers: go startUs nowUs siblings... | lost | state s | superseded by | group field | gate ms words wake |
+ *   breaker ms words wake | table ms head wake | pace ms words wake. Whoever has to wait lets go of the task.
+ */
+export const ADMIT = `${SHARED}
+local group, waiters, table_key, newest, pace = KEYS[1], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
+local field, token, waiter, prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
+local serialize, ordered, supersede = ARGV[6] == '1', ARGV[7] == '1', ARGV[8] == '1'
+local finished_at, job_group = tonumber(ARGV[9]), tonumber(ARGV[10])
+local max, per, lead = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+
+if not is_holder(group, field, KEYS[2], token) then return {'lost'} end
+local state = state_of(redis.call('HGET', group, field))
+if state ~= 'planned' and state ~= 'admitted' then return {'state', state or ''} end
+
+if supersede then
+  local n = redis.call('HMGET', newest, 'finishedAt', 'jobGroupId')
+  if n[1] then
+    local at, id = tonumber(n[1]), tonumber(n[2])
+    if at > finished_at or (at == finished_at and id > job_group) then return {'superseded', n[2]} end
+  end
+end
+
+redis.call('ZREM', waiters, waiter)
+local busy = serialize and busy_sibling(group, field) or nil
+if busy then
+  redis.call('ZADD', waiters, now_us(), waiter)
+  redis.call('HSET', group, 'holder:' .. field, '')
+  return {'group', busy}
+end
+
+-- The job group is free, but this task cannot use it: it lets go, and whoever waits next may.
+local function held(answer, ms, words)
+  redis.call('HSET', group, 'holder:' .. field, '')
+  return {answer, ms, words or '', pop_waiter(waiters, prefix) or ''}
+end
+
+local gate_ms = redis.call('PTTL', KEYS[7])
+if gate_ms > 0 then return held('gate', gate_ms, redis.call('GET', KEYS[7])) end
+
+local now = now_us()
+local breaker = redis.call('HMGET', KEYS[8], 'openUntil', 'probe')
+if breaker[1] then
+  local until_us = tonumber(breaker[1])
+  if until_us > now then return held('breaker', math.ceil((until_us - now) / 1000)) end
+  if breaker[2] and breaker[2] ~= waiter then return held('breaker', 1000) end
+end
+
+if ordered then
+  local head = redis.call('ZRANGE', table_key, 0, 0)[1]
+  if head and head ~= waiter then return held('table', 0, head) end
+end
+
+local start = now
+if max > 0 then
+  local oldest = redis.call('LINDEX', pace, max - 1)
+  if oldest then start = math.max(now, tonumber(oldest) + per) end
+  if start - now > lead then return held('pace', math.ceil((start - now) / 1000)) end
+  redis.call('LPUSH', pace, string.format('%.0f', start))
+  redis.call('LTRIM', pace, 0, max - 1)
+  redis.call('PEXPIRE', pace, math.ceil(per / 1000) + 60000)
+end
+if breaker[1] then redis.call('HSET', KEYS[8], 'probe', waiter) end
+redis.call('HSET', group, field, ARGV[5])
+local answer = {'go', string.format('%.0f', start), string.format('%.0f', now)}
+local all = redis.call('HGETALL', group)
+for i = 1, #all, 2 do
+  if string.sub(all[i], 1, 5) == 'task:' and all[i] ~= field then answer[#answer + 1] = all[i + 1] end
+end
+return answer
+`;
+
+/** The arguments that WRITE and DECIDE share after their own, as `land` wants them. */
+const LANDING = `
+local keys = {group = KEYS[1], waiters = KEYS[2], table = KEYS[3], newest = KEYS[4], open = KEYS[5]}
+local function task_from(i)
+  return {prefix = ARGV[i], waiter = ARGV[i + 1], tracked = ARGV[i + 2], finished_at = ARGV[i + 3],
+    job_group = ARGV[i + 4], retention = ARGV[i + 5], ordered = ARGV[i + 6] == '1'}
+end
+`;
+
+/**
+ * Writes a task's next state, if the run still holds it and the state is one that may come before.
+ *
+ * KEYS: group, waiters, table, newest, open, lock. ARGV: field, json, token, from (comma-separated), letGo, landing...
+ * Answers: ok wakeGroup wakeTable | lost | state s.
+ */
+export const WRITE = `${SHARED}${LANDING}
+local field, json, token, let_go = ARGV[1], ARGV[2], ARGV[3], ARGV[5] == '1'
+if not is_holder(keys.group, field, KEYS[6], token) then
+  -- The same write was done before and its reply was lost: the run let go of the task with it.
+  if let_go and redis.call('HGET', keys.group, field) == json and redis.call('GET', KEYS[6]) == token then
+    return {'ok', '', ''}
+  end
+  return {'lost'}
+end
+local before, after = state_of(redis.call('HGET', keys.group, field)), state_of(json)
+if before ~= after and not string.find(',' .. ARGV[4] .. ',', ',' .. (before or '') .. ',', 1, true) then
+  return {'state', before or ''}
+end
+redis.call('HSET', keys.group, field, json)
+if let_go then redis.call('HSET', keys.group, 'holder:' .. field, '') end
+local wake_group, wake_table = land(keys, field, before, after, task_from(6))
+return {'ok', wake_group, wake_table}
+`;
+
+/**
+ * Writes a task's next state for a person's decision: only if the record still reads as it was shown to them, and
+ * whoever held the task holds it no longer.
+ *
+ * KEYS: group, waiters, table, newest, open. ARGV: field, json, shownJson, landing... Answers: ok ... | changed.
+ */
+export const DECIDE = `${SHARED}${LANDING}
+local field, json = ARGV[1], ARGV[2]
+local current = redis.call('HGET', keys.group, field)
+if current ~= ARGV[3] then return {'changed'} end
+redis.call('HSET', keys.group, field, json, 'holder:' .. field, '')
+local wake_group, wake_table = land(keys, field, state_of(current), state_of(json), task_from(4))
+return {'ok', wake_group, wake_table}
+`;

@@ -1,0 +1,35 @@
+import type { Redis } from "ioredis";
+import type { Keys } from "./names.ts";
+import { registerScript, words } from "./script.ts";
+import { SWEEP } from "./scripts/sweep.ts";
+
+/** A task that no job will bring on by itself. */
+export interface Stray {
+  /** `gone`: its job is removed. `ended`: its job ended while the task did not. `parked`: it is in no queue to be decided. */
+  readonly why: "gone" | "ended" | "parked";
+  readonly queue: string;
+  readonly jobId: string;
+  readonly jobGroupId: number;
+  readonly field: string;
+}
+
+const PAGE = 200;
+
+/** Looks through all open tasks for strays, a page at a time. */
+export function createSweep(
+  redis: Redis,
+  keys: Keys,
+): (found: (stray: Stray) => Promise<void>) => Promise<void> {
+  const sweep = registerScript(redis, "relaySweep", SWEEP, 1);
+  return async (found) => {
+    let cursor = "0";
+    do {
+      const [next = "0", ...lines] = words(await sweep([keys.open], [keys.prefix, cursor, PAGE]));
+      cursor = next;
+      for (const line of lines) {
+        const [why = "", queue = "", jobId = "", jobGroupId = "", field = ""] = line.split("\t");
+        await found({ why: why as Stray["why"], queue, jobId, jobGroupId: Number(jobGroupId), field });
+      }
+    } while (cursor !== "0");
+  };
+}

@@ -1,0 +1,248 @@
+import type { Redis } from "ioredis";
+import { LostTaskError } from "../errors.ts";
+import { REPEATABLE_ACTIONS, type PublishPlan } from "../rules/model.ts";
+import { taskId, taskKey } from "../rules/task-identity.ts";
+import { type Keys, publishQueue } from "./names.ts";
+import type { Pace } from "./pace.ts";
+import {
+  hasEnded,
+  readTaskRecord,
+  type TaskRecord,
+  type TaskState,
+  taskField,
+  writeTaskRecord,
+} from "./record.ts";
+import { registerScript, words } from "./script.ts";
+import { ADMIT, CLAIM, DECIDE, WRITE } from "./scripts/task.ts";
+
+/** What a run found when it took a task over. */
+export interface Claimed {
+  readonly record: TaskRecord;
+  /** The run before ended without letting go. */
+  readonly crashed: boolean;
+  /** Redis' clock, epoch milliseconds. */
+  readonly nowMs: number;
+}
+
+/** May the task start? Waits that leave the job group free name who may go instead. */
+export type Admission =
+  | { readonly answer: "go"; readonly startInMs: number; readonly siblings: readonly TaskRecord[] }
+  | { readonly answer: "group"; readonly by: string }
+  | { readonly answer: "superseded"; readonly by: number }
+  | { readonly answer: "gate" | "breaker" | "pace" | "table"; readonly ms: number; readonly words: string };
+
+/** A job that may go on now. */
+export interface Waiter {
+  readonly queue: string;
+  readonly jobId: string;
+}
+
+/** One run's hold on one task; every write is refused with `LostTaskError` once another run has claimed it. */
+export interface TaskHold {
+  claim(): Promise<Claimed>;
+  admit(record: TaskRecord): Promise<Admission>;
+  /** Writes the next state; `letGo` ends this run's hold. */
+  write(from: readonly TaskState[], record: TaskRecord, letGo?: boolean): Promise<void>;
+  /** The other tasks of the job group, as they stand now. */
+  siblings(): Promise<TaskRecord[]>;
+  /** Is the job group free of other publishes, and is it the table's turn? */
+  isFree(): Promise<boolean>;
+}
+
+export interface TaskRecords {
+  hold(plan: PublishPlan, lockToken: string): TaskHold;
+  /** Writes a person's decision, if the record still reads `shown`; false when it does not. */
+  decide(plan: PublishPlan, shown: string, record: TaskRecord): Promise<boolean>;
+}
+
+export interface TaskRecordOptions {
+  readonly redis: Redis;
+  readonly keys: Keys;
+  readonly retentionMs: number;
+  readonly paceOf: (target: string) => Pace;
+  /** Wakes a task whose wait is over. */
+  readonly wake: (waiter: Waiter) => Promise<void>;
+  /** Writes the plan of a task whose record is gone (Redis was lost) or never was; its publish jobs tell the rest. */
+  readonly restore: (plan: PublishPlan) => Promise<void>;
+}
+
+/** The states of publish tasks in Redis, written by scripts that refuse a run that is not the newest. */
+export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
+  const { redis, keys, retentionMs, paceOf, wake, restore } = options;
+  const claim = registerScript(redis, "relayClaim", CLAIM, 2);
+  const admit = registerScript(redis, "relayAdmit", ADMIT, 8);
+  const write = registerScript(redis, "relayWrite", WRITE, 6);
+  const decide = registerScript(redis, "relayDecide", DECIDE, 5);
+
+  const wakeAll = async (waiters: readonly string[]): Promise<void> => {
+    await Promise.all(waiters.filter(Boolean).map((waiter) => wake(readWaiter(waiter))));
+  };
+
+  return {
+    hold: (plan, token) => {
+      const at = placeOf(keys, plan);
+      const landing = landingOf(keys, plan, retentionMs);
+      const pace = paceOf(plan.target);
+      const readSiblings = async (): Promise<TaskRecord[]> => {
+        const all = await redis.hgetall(at.group);
+        return Object.entries(all)
+          .filter(([field]) => field.startsWith("task:") && field !== at.field)
+          .map(([, json]) => readTaskRecord(json));
+      };
+      return {
+        claim: async () => {
+          const take = async () => words(await claim([at.group, at.lock], [at.field, token]));
+          let reply = await take();
+          if (reply[0] === "missing") {
+            await restore(plan);
+            reply = await take();
+          }
+          const [answer, json = "", crashed, nowUs] = reply;
+          if (answer !== "ok") throw new LostTaskError("The job's lock belongs to another run");
+          return { record: readTaskRecord(json), crashed: crashed === "1", nowMs: Number(nowUs) / 1_000 };
+        },
+        admit: async (record) => {
+          const reply = words(
+            await admit(
+              [
+                at.group,
+                at.lock,
+                at.waiters,
+                at.table,
+                at.newest,
+                keys.pace(plan.target),
+                keys.gate,
+                keys.breaker(plan.target),
+              ],
+              [
+                ...[
+                  at.field,
+                  token,
+                  at.waiter,
+                  keys.prefix,
+                  writeTaskRecord({ ...record, state: "admitted" }),
+                ],
+                ...[
+                  flag(plan.serialize),
+                  flag(isOrdered(plan)),
+                  flag(isOrdered(plan) && plan.stale === "supersede"),
+                ],
+                ...[plan.finishedAt, plan.jobGroupId, pace.max, pace.perUs, pace.leadMs * 1_000],
+              ],
+            ),
+          );
+          const admission = readAdmission(reply);
+          if (reply[0] !== "go" && reply[0] !== "group" && reply[3]) await wakeAll([reply[3]]);
+          return admission;
+        },
+        write: async (from, record, letGo = hasEnded(record.state)) => {
+          const json = writeTaskRecord(record);
+          const reply = words(
+            await write(
+              [at.group, at.waiters, at.table, at.newest, keys.open, at.lock],
+              [at.field, json, token, from.join(","), flag(letGo), ...landing],
+            ),
+          );
+          if (reply[0] === "lost") throw new LostTaskError("Another run has the task");
+          if (reply[0] === "state")
+            throw new LostTaskError(`The task is ${reply[1]}, not ${from.join(" or ")}`);
+          await wakeAll(reply.slice(1));
+        },
+        siblings: readSiblings,
+        isFree: async () => {
+          const [siblings, head] = await Promise.all([
+            plan.serialize ? readSiblings() : [],
+            isOrdered(plan) ? redis.zrange(at.table, "0", "0") : [at.waiter],
+          ]);
+          return !siblings.some(({ state }) => isBusy(state)) && (head[0] ?? at.waiter) === at.waiter;
+        },
+      };
+    },
+    decide: async (plan, shown, record) => {
+      const at = placeOf(keys, plan);
+      const reply = words(
+        await decide(
+          [at.group, at.waiters, at.table, at.newest, keys.open],
+          [at.field, writeTaskRecord(record), shown, ...landingOf(keys, plan, retentionMs)],
+        ),
+      );
+      if (reply[0] === "changed") return false;
+      await wakeAll(reply.slice(1));
+      return true;
+    },
+  };
+}
+
+/** Publishes that replace or merge are run in the order in which their job groups finished. */
+export const isOrdered = (plan: PublishPlan): boolean => REPEATABLE_ACTIONS.includes(plan.action);
+
+/** While a task of a job group is in one of these states, no other one of it may start. */
+export function isBusy(state: TaskState): boolean {
+  return state === "admitted" || state === "submitting" || state === "submitted";
+}
+
+/** How a task is named where it waits or stands open: queue and job id. */
+export const waiterOf = (plan: PublishPlan): string =>
+  `${publishQueue(plan.target)}\t${taskId(plan.jobGroupId, taskKey(plan))}`;
+
+/** How the list of open tasks names a task: all that is needed to find its job and its record. */
+export const trackedOf = (plan: PublishPlan): string =>
+  `${waiterOf(plan)}\t${plan.jobGroupId}\t${taskField(plan)}`;
+
+function readWaiter(waiter: string): Waiter {
+  const [queue = "", jobId = ""] = waiter.split("\t");
+  return { queue, jobId };
+}
+
+function placeOf(keys: Keys, plan: PublishPlan) {
+  const key = taskKey(plan);
+  return {
+    group: keys.group(plan.jobGroupId),
+    field: taskField(plan),
+    lock: keys.queue(publishQueue(plan.target), `${taskId(plan.jobGroupId, key)}:lock`),
+    waiters: keys.waiters(plan.jobGroupId),
+    table: keys.table(key),
+    newest: keys.newest(key),
+    waiter: waiterOf(plan),
+  };
+}
+
+function landingOf(keys: Keys, plan: PublishPlan, retentionMs: number): (string | number)[] {
+  const { finishedAt, jobGroupId } = plan;
+  return [
+    keys.prefix,
+    waiterOf(plan),
+    trackedOf(plan),
+    finishedAt,
+    jobGroupId,
+    retentionMs,
+    flag(isOrdered(plan)),
+  ];
+}
+
+function readAdmission(reply: readonly string[]): Admission {
+  const [answer, first = "", second = ""] = reply;
+  switch (answer) {
+    case "go":
+      return {
+        answer,
+        startInMs: Math.max(0, (Number(first) - Number(second)) / 1_000),
+        siblings: reply.slice(3).map(readTaskRecord),
+      };
+    case "group":
+      return { answer, by: first.replace(/^task:/, "") };
+    case "superseded":
+      return { answer, by: Number(first) };
+    case "gate":
+    case "breaker":
+    case "pace":
+    case "table":
+      return { answer, ms: Number(first), words: second };
+    case "lost":
+      throw new LostTaskError("Another run has the task");
+    default:
+      throw new LostTaskError(`The task cannot be admitted: it is ${first || String(answer)}`);
+  }
+}
+
+const flag = (yes: boolean): "1" | "0" => (yes ? "1" : "0");

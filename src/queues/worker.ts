@@ -1,0 +1,138 @@
+import { DelayedError, type Job, type Queue, UnrecoverableError, WaitingError, Worker } from "bullmq";
+import type { Redis } from "ioredis";
+import type { Outcome, Run } from "./outcome.ts";
+
+/** A worker that dies is noticed after the lock plus two checks: 8 s + 2 x 3 s, so within 15 s. */
+const LOCK_MS = 8_000;
+const STALLED_CHECK_MS = 3_000;
+/** BullMQ's guard would fail a task for good after this many crashes; ours parks it long before. */
+const NEVER_BY_STALLS = 1_000_000;
+/** After this the jobs that still run are left to another process. */
+const CLOSE_MS = 11_000;
+
+/** The error that makes BullMQ run a job again after `inMs`. */
+class AgainError extends Error {
+  readonly inMs: number;
+  constructor(words: string, inMs: number) {
+    super(words);
+    this.inMs = inMs;
+  }
+}
+
+export interface WorkerOptions {
+  readonly queue: Queue;
+  readonly connection: Redis;
+  readonly concurrency: number;
+  readonly handle: (job: Job, run: Run, token: string) => Promise<Outcome>;
+  /** Called when a job has ended for good, well or not. */
+  readonly onEnded?: (job: Job) => Promise<void>;
+  /** Told of errors that no job is to blame for: connections, locks. */
+  readonly onError: (error: Error) => void;
+}
+
+export interface RunningWorker {
+  readonly isRunning: () => boolean;
+  /** Takes no new job, asks those that run to hand over, and waits for them up to 11 s. */
+  readonly close: () => Promise<void>;
+}
+
+/** The one place where a handler's outcome becomes BullMQ's instructions. */
+export function createWorker(options: WorkerOptions): RunningWorker {
+  const { queue, connection, concurrency, handle, onError } = options;
+  const stopping = new AbortController();
+
+  const worker = new Worker(
+    queue.name,
+    async (job, token = "", signal) => {
+      const run = runOf(job, AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]));
+      return follow(queue, job, token, await handle(job, run, token));
+    },
+    {
+      connection,
+      prefix: queue.opts.prefix ?? "bull",
+      concurrency,
+      lockDuration: LOCK_MS,
+      stalledInterval: STALLED_CHECK_MS,
+      maxStalledCount: NEVER_BY_STALLS,
+      settings: {
+        backoffStrategy: (_attempts, _type, error) => (error instanceof AgainError ? error.inMs : 5_000),
+      },
+    },
+  );
+  worker.on("error", onError);
+  const { onEnded } = options;
+  if (onEnded) {
+    const ended = (job: Job | undefined): void => void (job?.finishedOn && onEnded(job).catch(onError));
+    worker.on("completed", ended);
+    worker.on("failed", ended);
+  }
+
+  return {
+    isRunning: () => worker.isRunning(),
+    close: async () => {
+      const closed = worker.close();
+      stopping.abort(new Error("The process stops"));
+      let timer: NodeJS.Timeout | undefined;
+      const late = new Promise<"late">((resolve) => {
+        timer = setTimeout(() => resolve("late"), CLOSE_MS);
+      });
+      if ((await Promise.race([closed, late])) === "late") await worker.disconnect();
+      clearTimeout(timer);
+    },
+  };
+}
+
+function runOf(job: Job, signal: AbortSignal): Run {
+  // A picture or a line that is lost does no harm: the record is the truth.
+  const ignore = (): void => undefined;
+  return {
+    signal,
+    tell: (words) => void job.log(`${new Date().toISOString()} ${words}`).catch(ignore),
+    show: (progress) => void job.updateProgress(progress).catch(ignore),
+  };
+}
+
+async function follow(queue: Queue, job: Job, token: string, outcome: Outcome): Promise<object> {
+  switch (outcome.next) {
+    case "done":
+      return outcome.value;
+    case "fail":
+      throw new UnrecoverableError(outcome.words);
+    case "retry":
+      // An operator's retry of a job whose attempts are used up is one run; our own count may allow more.
+      if (job.attemptsMade + 1 < (job.opts.attempts ?? 1)) throw new AgainError(outcome.words, outcome.inMs);
+      await job.moveToDelayed(Date.now() + outcome.inMs, token);
+      throw new DelayedError();
+    case "later":
+      await job.moveToDelayed(Date.now() + outcome.inMs, token);
+      if (outcome.lookAgain && (await outcome.lookAgain())) await wake(queue, job.id ?? "");
+      throw new DelayedError();
+    case "hold":
+      // A job that was woken stands in the list that goes before all others, where it would keep those that were
+      // handed over from their turn.
+      if (job.priority === 0) await job.changePriority({ priority: 1 });
+      await queue.rateLimit(outcome.ms);
+      throw Worker.RateLimitError();
+    case "hand-over":
+      await job.changePriority({ priority: 0 });
+      await job.moveToWait(token);
+      throw new WaitingError();
+    case "lost":
+      await job.moveToDelayed(Date.now() + 1_000, token).catch(() => undefined);
+      throw new DelayedError();
+  }
+}
+
+/**
+ * Brings a job that sleeps to the front of its queue. One that does not sleep, or is gone, is left as it is: it
+ * will ask by itself.
+ */
+export async function wake(queue: Queue, jobId: string): Promise<void> {
+  const backend = queue.getBackend();
+  try {
+    await backend.changePriority(jobId, 0);
+    await backend.promote(jobId);
+  } catch (error) {
+    if (!(error instanceof Error && /Missing|not in the delayed/i.test(error.message))) throw error;
+  }
+}

@@ -1,0 +1,57 @@
+import type { Logger } from "pino";
+import type { Config } from "./config.ts";
+import { createDesignerCloud } from "./designer-cloud/client.ts";
+import { createGate } from "./designer-cloud/gate.ts";
+import { createTokenSource } from "./designer-cloud/token.ts";
+import { PlatformError } from "./errors.ts";
+import type { DispatchDeps } from "./processors/dispatch-completion.ts";
+import type { PublishPlatform } from "./processors/publish-task.ts";
+import type { GateStore } from "./queues/gate-store.ts";
+
+/** Everything that the processors ask of the platform, through the gate. */
+export type Platform = PublishPlatform & DispatchDeps["platform"] & { readonly close: () => Promise<void> };
+
+/** The platform behind its gate. Without an address every call waits, as if the platform were away. */
+export function openPlatform(config: Config, gateStore: GateStore, log: Logger): Platform {
+  const { url, token, tokenFile } = config.platform;
+  const source = createTokenSource({ ...(token && { token }), ...(tokenFile && { file: tokenFile }) });
+  const gate = createGate(gateStore, {
+    onShut: (event) =>
+      log.error(event, "the gate to the platform is shut: nothing is published, nothing is lost"),
+    onOpen: () => log.info("the gate to the platform is open again"),
+    onUnauthorized: () => source.refresh(),
+  });
+  if (!url) return nowhere(gate.pass);
+  const client = createDesignerCloud({ baseUrl: url, token: () => source.current() });
+  return {
+    getJobGroup: (id, signal) => gate.pass(() => client.getJobGroup(id, signal)),
+    getRecipe: (id, signal) => gate.pass(() => client.getRecipe(id, signal)),
+    getFlow: (id, signal) => gate.pass(() => client.getFlow(id, signal)),
+    listJobs: (id, signal) => gate.pass(() => client.listJobs(id, signal)),
+    listTables: async (id, signal) => (await gate.pass(() => client.listOutputs(id, signal))).tables,
+    publish: (id, body, guard, signal) => gate.pass(() => client.publish(id, body, guard, signal)),
+    close: () => client.close(),
+  };
+}
+
+function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
+  const fail = () =>
+    pass<never>(() =>
+      Promise.reject(
+        new PlatformError("DESIGNER_CLOUD_URL is not set, so the platform cannot be asked", {
+          next: "gate",
+          gate: "away",
+          code: "NOT_CONFIGURED",
+        }),
+      ),
+    );
+  return {
+    getJobGroup: fail,
+    getRecipe: fail,
+    getFlow: fail,
+    listJobs: fail,
+    listTables: fail,
+    publish: fail,
+    close: () => Promise.resolve(),
+  };
+}

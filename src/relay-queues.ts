@@ -1,0 +1,60 @@
+import { FlowProducer, Queue } from "bullmq";
+import type { Connections } from "./queues/connections.ts";
+import { COMPLETIONS, JOB_GROUPS, PARKED, publishQueue } from "./queues/names.ts";
+import type { Target } from "./rules/model.ts";
+
+export interface RelayQueues {
+  readonly completions: Queue;
+  readonly jobGroups: Queue;
+  readonly parked: Queue;
+  readonly flows: FlowProducer;
+  /** By target name, in the order of the rules file. */
+  readonly targets: ReadonlyMap<string, Queue>;
+  /** The queue of a target, also of one that the rules no longer have. */
+  readonly of: (queueName: string) => Queue;
+  readonly close: () => Promise<void>;
+}
+
+/**
+ * No limit in practice: our own pace is asked for each start. BullMQ holds a queue back (`rateLimit`) only where a
+ * global limit is set.
+ */
+const NO_LIMIT = { max: 1_000_000_000, durationMs: 1_000 };
+
+/** Opens the queues of the flow, and gives each target's the concurrency that holds over all processes. */
+export async function openQueues(
+  connections: Connections,
+  prefix: string,
+  targets: readonly Target[],
+  onError: (error: Error) => void,
+): Promise<RelayQueues> {
+  const opened = new Map<string, Queue>();
+  const of = (name: string): Queue => {
+    const known = opened.get(name);
+    if (known) return known;
+    const queue = new Queue(name, { connection: connections.work, prefix });
+    queue.on("error", onError);
+    opened.set(name, queue);
+    return queue;
+  };
+  const flows = new FlowProducer({ connection: connections.work, prefix });
+  flows.on("error", onError);
+  const ofTargets = new Map(targets.map(({ name }) => [name, of(publishQueue(name))]));
+  const queues = { completions: of(COMPLETIONS), jobGroups: of(JOB_GROUPS), parked: of(PARKED) };
+  await Promise.all([
+    queues.completions.setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs),
+    ...targets.map(async ({ name, concurrency }) => {
+      await of(publishQueue(name)).setGlobalConcurrency(concurrency);
+      await of(publishQueue(name)).setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs);
+    }),
+  ]);
+  return {
+    ...queues,
+    flows,
+    targets: ofTargets,
+    of,
+    close: async () => {
+      await Promise.all([...[...opened.values()].map((queue) => queue.close()), flows.close()]);
+    },
+  };
+}

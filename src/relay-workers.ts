@@ -1,0 +1,242 @@
+import type { Job } from "bullmq";
+import type { Logger } from "pino";
+import { type DispatchDeps, dispatchCompletion } from "./processors/dispatch-completion.ts";
+import { PUBLISH_SETTINGS, type PublishPlatform } from "./processors/publish-task.ts";
+import { publishToTarget } from "./processors/publish-to-target.ts";
+import { summariseJobGroup } from "./processors/summarise-job-group.ts";
+import type { Report } from "./producers/accept-report.ts";
+import { reopen } from "./producers/report-completion.ts";
+import { parseReport } from "./producers/report.ts";
+import type { CompletionRecords } from "./queues/completion-record.ts";
+import type { Connections } from "./queues/connections.ts";
+import { type Keys, publishQueue } from "./queues/names.ts";
+import type { Outcome, Run } from "./queues/outcome.ts";
+import { parsePlan } from "./queues/payloads.ts";
+import type { TaskRecord } from "./queues/record.ts";
+import type { TaskRecords } from "./queues/task-record.ts";
+import { createWorker, type RunningWorker } from "./queues/worker.ts";
+import type { RelayQueues } from "./relay-queues.ts";
+import type { PublishPlan, Rules } from "./rules/model.ts";
+import { completionId, taskId, taskKey } from "./rules/task-identity.ts";
+
+/** Dispatch and summaries are short; so many run at once in a process. */
+const SHORT_JOBS = 32;
+
+export interface WorkerDeps {
+  readonly connections: Connections;
+  readonly keys: Keys;
+  readonly queues: RelayQueues;
+  readonly completions: CompletionRecords;
+  readonly tasks: TaskRecords;
+  readonly report: Report;
+  readonly platform: PublishPlatform & DispatchDeps["platform"];
+  readonly dispatch: Pick<DispatchDeps, "rules" | "fanOut" | "hasJob">;
+  readonly rules: Rules;
+  readonly log: Logger;
+}
+
+/** The workers of dispatch: completions, and the parents of job groups. */
+export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
+  const { connections, queues, completions, log, platform, dispatch } = deps;
+  const common = { connection: connections.work, concurrency: SHORT_JOBS, onError: errorLog(log) };
+  return [
+    createWorker({
+      ...common,
+      queue: queues.completions,
+      handle: async (job, run) => {
+        const jobGroupId = await takeIn(deps, job);
+        if (typeof jobGroupId !== "number") return jobGroupId;
+        const records = completions;
+        const startedAt = Date.now();
+        const outcome = await dispatchCompletion(
+          jobGroupId,
+          { platform, records, now: Date.now, ...dispatch },
+          run,
+        );
+        logHandled(log, "dispatch", { jobGroupId }, startedAt, outcome);
+        return outcome;
+      },
+      // A report may have come between the end of the dispatch and the end of its job.
+      onEnded: async (job) => {
+        const id = Number(/^jobgroup-(\d+)$/.exec(job.id ?? "")?.[1]);
+        if (id && (await completions.isUnhandled(id))) await reopen(queues.completions, completionId(id));
+      },
+    }),
+    createWorker({
+      ...common,
+      queue: queues.jobGroups,
+      handle: async (job) => {
+        const { jobGroupId } = job.data as { jobGroupId: number };
+        const { tasks } = await completions.read(jobGroupId);
+        return { next: "done", value: summariseJobGroup(tasks) };
+      },
+    }),
+  ];
+}
+
+/** One worker per target. */
+export function startPublishWorkers(deps: WorkerDeps): RunningWorker[] {
+  const { connections, queues, rules, log } = deps;
+  return rules.targets.map((target) =>
+    createWorker({
+      connection: connections.work,
+      queue: queues.of(publishQueue(target.name)),
+      concurrency: target.concurrency,
+      onError: errorLog(log),
+      handle: (job, run, token) => publish(deps, job, run, token),
+    }),
+  );
+}
+
+/**
+ * A message may come from any BullMQ client, under any id: it is a report like all others. Answers the job group to
+ * dispatch, or an outcome when this job is not the one that dispatches it.
+ */
+async function takeIn(deps: WorkerDeps, job: Job): Promise<number | Outcome> {
+  const parsed = parseReport(job.data, "message");
+  if (parsed.kind === "malformed")
+    return { next: "fail", words: `This message was not understood: ${parsed.detail}` };
+  if (parsed.kind === "test")
+    return { next: "done", value: { outcome: "test", words: "A test delivery: nothing to publish" } };
+  const { jobGroupId, labels, source } = parsed.report;
+  if (job.id !== completionId(jobGroupId)) {
+    const { completion, duplicate } = await deps.report(parsed.report);
+    return { next: "done", value: { outcome: "merged", completion, duplicate } };
+  }
+  const { merged } = job.data as { merged?: unknown };
+  if (merged === true) await deps.completions.ensure(jobGroupId);
+  else await deps.completions.merge(jobGroupId, labels, source);
+  return jobGroupId;
+}
+
+async function publish(deps: WorkerDeps, job: Job, run: Run, token: string): Promise<Outcome> {
+  const plan = readPlan(job);
+  if (typeof plan === "string") return { next: "fail", words: plan };
+  const startedAt = Date.now();
+  const outcome = await publishToTarget(
+    plan,
+    {
+      platform: deps.platform,
+      hold: deps.tasks.hold(plan, token),
+      park: (parked, record) => park(deps.queues, parked, record),
+      clock: { now: () => performance.now(), sleep, random: Math.random },
+      settings: PUBLISH_SETTINGS,
+    },
+    run,
+  );
+  logHandled(deps.log, "publish", factsOf(plan, job), startedAt, outcome);
+  if (outcome.next === "done" || outcome.next === "fail") await refreshSummary(deps, plan.jobGroupId);
+  return outcome;
+}
+
+function readPlan(job: Job): PublishPlan | string {
+  let plan: PublishPlan;
+  try {
+    plan = parsePlan(job.data);
+  } catch (error) {
+    return `This task's data was changed and cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+  }
+  const id = taskId(plan.jobGroupId, taskKey(plan));
+  if (job.id === id) return plan;
+  return `This job is a copy, or its data was changed: the task of this table is ${id}. Nothing was published`;
+}
+
+/** Puts a parked task where it waits for a decision; one that is there already is replaced by what is known now. */
+export async function park(queues: RelayQueues, plan: PublishPlan, record: TaskRecord): Promise<void> {
+  const jobId = taskId(plan.jobGroupId, taskKey(plan));
+  await queues.parked.remove(jobId);
+  const name = `jobGroup ${plan.jobGroupId} -> ${plan.target}.${plan.schema}.${plan.table} (${plan.action})`;
+  await queues.parked.add(name, { ...plan, evidence: record.evidence }, { jobId });
+}
+
+/** A task that ends after its job group's parent (an operator tried it again, say) changes the parent's summary. */
+async function refreshSummary(
+  { queues, keys, completions, connections }: WorkerDeps,
+  jobGroupId: number,
+): Promise<void> {
+  const parent = keys.queue(queues.jobGroups.name, completionId(jobGroupId));
+  if ((await connections.work.hexists(parent, "finishedOn")) === 0) return;
+  const { tasks } = await completions.read(jobGroupId);
+  const summary = summariseJobGroup(tasks);
+  await connections.work.hset(parent, "returnvalue", JSON.stringify(summary));
+}
+
+/** Brings back the jobs of open tasks, and completions that nobody dispatches. */
+export function createSweeper(deps: WorkerDeps, sweep: SweepAll): () => Promise<void> {
+  const { queues, completions, log } = deps;
+  return async () => {
+    await sweep(async ({ why, queue, jobId, jobGroupId, field }) => {
+      const { tasks } = await completions.read(jobGroupId);
+      const task = tasks.find(({ plan }) => `task:${taskKey(plan)}` === field);
+      if (!task) return;
+      log.warn({ why, queue, jobId }, "an open task had no job that brings it on: it has one now");
+      if (why === "parked") return park(queues, task.plan, task.record);
+      if (why === "ended") await queues.of(queue).remove(jobId);
+      await deps.dispatch.fanOut(jobGroupId, [task.plan]);
+    });
+    for (const id of await completions.unhandled(Date.now() - UNHANDLED_AFTER_MS)) {
+      await reopen(queues.completions, completionId(id));
+    }
+  };
+}
+
+type SweepAll = (
+  found: (stray: {
+    why: "gone" | "ended" | "parked";
+    queue: string;
+    jobId: string;
+    jobGroupId: number;
+    field: string;
+  }) => Promise<void>,
+) => Promise<void>;
+
+/** A completion that was reported so long ago and not dispatched may have lost its job. */
+const UNHANDLED_AFTER_MS = 30_000;
+
+const factsOf = (plan: PublishPlan, job: Job) => ({
+  taskId: job.id,
+  jobGroupId: plan.jobGroupId,
+  target: plan.target,
+  table: `${plan.schema}.${plan.table}`,
+  action: plan.action,
+  rule: plan.rule,
+  rulesVersion: plan.rulesVersion,
+});
+
+function logHandled(log: Logger, stage: string, facts: object, startedAt: number, outcome: Outcome): void {
+  const fields = { stage, ...facts, durationMs: Date.now() - startedAt, ...outcome };
+  switch (outcome.next) {
+    case "done":
+      log.info(fields, `${stage} ended`);
+      break;
+    case "fail":
+      log.error(fields, `${stage} failed`);
+      break;
+    case "retry":
+      log.warn(fields, `${stage} is tried again`);
+      break;
+    case "later":
+    case "hold":
+    case "hand-over":
+    case "lost":
+      log.debug(fields, `${stage} waits`);
+  }
+}
+
+function errorLog(log: Logger): (error: Error) => void {
+  return (error) => log.warn({ err: error }, "a worker met an error that no job is to blame for");
+}
+
+/** Ends early, without an error, when the signal aborts. */
+function sleep(ms: number, signal: AbortSignal): Promise<void> {
+  if (ms <= 0 || signal.aborted) return Promise.resolve();
+  return new Promise((resolve) => {
+    const done = (): void => {
+      clearTimeout(timer);
+      signal.removeEventListener("abort", done);
+      resolve();
+    };
+    const timer = setTimeout(done, ms);
+    signal.addEventListener("abort", done, { once: true });
+  });
+}
