@@ -1,0 +1,151 @@
+import { expect, test } from "vitest";
+import { createDesignerCloud } from "../src/designer-cloud/client.ts";
+import { isNotFound } from "../src/designer-cloud/failure.ts";
+import { PlatformError } from "../src/errors.ts";
+import { releaseLater } from "./support/release.ts";
+import { httpAnswer, startWireServer } from "./support/wire-server.ts";
+
+async function platformThatAnswers(body: unknown, status = 200) {
+  const server = await startWireServer((socket) => socket.write(httpAnswer(status, body)));
+  const platform = createDesignerCloud({
+    baseUrl: server.url,
+    token: async () => "secret-token-of-the-test",
+  });
+  releaseLater(() => platform.close());
+  return { platform, asked: () => server.requests.map((request) => request.split(" HTTP")[0]) };
+}
+
+test("a job group is read as the platform tells it", async () => {
+  const { platform, asked } = await platformThatAnswers(
+    JSON.parse(
+      '{"id":8,"name":null,"description":null,"ranfrom":"ui","ranfor":"recipe","status":"Complete","profilingEnabled":true,' +
+        '"createdAt":"2018-01-25T18:01:16.456Z","updatedAt":"2018-01-25T18:01:21.082Z","workspace":{"id":1},"creator":{"id":2},' +
+        '"updater":{"id":1},"snapshot":{"id":8},"wrangledDataset":{"id":12},"flowRun":null}',
+    ),
+  );
+  expect(await platform.getJobGroup(8)).toEqual({
+    id: 8,
+    status: "Complete",
+    ranFrom: "ui",
+    ranFor: "recipe",
+    recipeId: 12,
+    creatorId: 2,
+    workspaceId: 1,
+    createdAt: Date.UTC(2018, 0, 25, 18, 1, 16, 456),
+    updatedAt: Date.UTC(2018, 0, 25, 18, 1, 21, 82),
+  });
+  expect(asked()).toEqual(["GET /v4/jobGroups/8"]);
+});
+
+test("a job group with nothing but what is sure to be there is read, and its state is not known", async () => {
+  const { platform } = await platformThatAnswers({ id: "8", createdAt: 1_000, updatedAt: 2_000 });
+  expect(await platform.getJobGroup(8)).toEqual({
+    id: 8,
+    status: "Unknown",
+    createdAt: 1_000,
+    updatedAt: 2_000,
+  });
+});
+
+test.for([{ flowRun: { id: 5 } }, { flowrun: { id: 5 } }, { flowRun: null, flowrun: 5 }])(
+  "a flow run is found in %j, and an unknown status is kept",
+  async (spelled) => {
+    const { platform } = await platformThatAnswers({
+      id: 8,
+      status: "Paused",
+      createdAt: 1,
+      updatedAt: 2,
+      ...spelled,
+    });
+    expect(await platform.getJobGroup(8)).toMatchObject({ flowRunId: 5, status: "Paused" });
+  },
+);
+
+test("jobs are listed, with an error of any shape in short words", async () => {
+  const { platform, asked } = await platformThatAnswers({
+    data: [
+      { id: 41, status: "Complete", jobType: "wrangle", percentComplete: 100, errorMessage: null },
+      { id: 42, status: "Failed", jobType: "publish", errorMessage: "permission denied" },
+      {
+        id: 43,
+        status: "Failed",
+        jobType: "publish",
+        errorMessage: { message: "no\n table", stack: "x".repeat(9_999) },
+      },
+      { id: 45, status: "Created", jobType: "publish" },
+      {
+        id: 44,
+        jobType: "new",
+        createdAt: "2018-01-25T18:01:16.456Z",
+        errorMessage: { code: 7, inner: { sqlState: "42P01" } },
+      },
+    ],
+  });
+  expect(await platform.listJobs(20)).toEqual([
+    { id: 41, status: "Complete", jobType: "wrangle", percentComplete: 100 },
+    { id: 42, status: "Failed", jobType: "publish", error: "permission denied" },
+    { id: 43, status: "Failed", jobType: "publish", error: "no table" },
+    { id: 45, status: "Created", jobType: "publish" },
+    {
+      id: 44,
+      status: "Unknown",
+      jobType: "new",
+      createdAt: 1516903276456,
+      error: "code 7; inner sqlState 42P01",
+    },
+  ]);
+  expect(asked()).toEqual(["GET /v4/jobGroups/20/jobs"]);
+});
+
+test("outputs are files and tables, without the database's address", async () => {
+  const { platform, asked } = await platformThatAnswers({
+    files: [{ uri: "s3://b/x.avro", fileType: "FILE", isPrimaryOutput: true }],
+    tables: [
+      {
+        vendor: "redshift",
+        databaseConnectString: "jdbc:redshift://me:password@x",
+        relationalPath: ["public"],
+        table: "t",
+        action: "load",
+      },
+    ],
+  });
+  expect(await platform.listOutputs(20)).toEqual({
+    files: [{ uri: "s3://b/x.avro", fileType: "FILE", isPrimaryOutput: true }],
+    tables: [{ vendor: "redshift", path: ["public"], table: "t", action: "load" }],
+  });
+  expect(asked()).toEqual(["GET /v4/jobGroups/20/outputs"]);
+});
+
+test("recipes, flows and connections are read from their own routes", async () => {
+  const { platform, asked } = await platformThatAnswers({
+    id: 1,
+    name: "a",
+    flow: { id: 2 },
+    vendor: "redshift",
+  });
+  expect(await platform.getRecipe(1)).toEqual({ id: 1, name: "a", flowId: 2 });
+  expect(await platform.getFlow(1)).toEqual({ id: 1, name: "a" });
+  expect(await platform.getConnection(1)).toEqual({ id: 1, name: "a", vendor: "redshift" });
+  expect(asked()).toEqual(["GET /v4/wrangledDatasets/1", "GET /v4/flows/1", "GET /v4/connections/1"]);
+});
+
+test.for([
+  [404, "DataNotFoundException", true],
+  [400, "DataNotFoundException", true],
+  [410, "GoneException", true],
+  [404, "RouteNotFoundException", false],
+  [403, "AccessControlException", false],
+  [400, "ValidationFailed", false],
+] as const)("%i %s: not found is %j", async ([status, name, expected]) => {
+  const { platform } = await platformThatAnswers({ exception: { name, message: "m" } }, status);
+  const error = await platform.getJobGroup(1).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(PlatformError);
+  expect(isNotFound(error)).toBe(expected);
+});
+
+test("an answer nested without end is a failure like any other", async () => {
+  const { platform } = await platformThatAnswers(`${"[".repeat(20_000)}${"]".repeat(20_000)}`, 400);
+  const error = await platform.getJobGroup(1).catch((thrown: unknown) => thrown);
+  expect(error).toBeInstanceOf(PlatformError);
+});
