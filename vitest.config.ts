@@ -1,0 +1,16 @@
+import { defineConfig } from "vitest/config";
+
+export default defineConfig({
+  test: {
+    include: ["test/**/*.test.ts"],
+    exclude: ["test/fixtures/**", "node_modules/**"],
+    globalSetup: ["test/support/global-setup.ts"],
+    setupFiles: ["test/support/leak-guard.ts"],
+    // A process per file: tests start servers and children, and one that dies must not take the others along.
+    pool: "forks",
+    // Two cores. More files at once only make the timing tests slower.
+    maxWorkers: 2,
+    testTimeout: 30_000,
+    hookTimeout: 30_000,
+  },
+});
