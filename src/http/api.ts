@@ -1,30 +1,16 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { z } from "zod";
 import { createAccept, within, type AcceptDeps } from "../producers/accept-report.ts";
 import { sendJson, sendMethodNotAllowed, sendProblem, type Handler } from "../producers/problem.ts";
-import { MAX_BODY_BYTES, parseJson, readBody, refuseType, sendTooLarge } from "../producers/read-body.ts";
+import { MAX_BODY_BYTES, readBody, refuseType, sendTooLarge } from "../producers/read-body.ts";
 import { createSecretCheck } from "../producers/secrets.ts";
-
-/** A person's word on a parked task. */
-export interface Decision {
-  readonly outcome: "published" | "again";
-  readonly reason: string;
-  /** Who decided, as far as the request tells. */
-  readonly by: string;
-}
-
-/** What became of it: `unknown` is 404, `refused` is 409. */
-export type DecisionResult =
-  | { readonly kind: "resolved"; readonly task: unknown }
-  | { readonly kind: "unknown" }
-  | { readonly kind: "refused"; readonly detail: string };
+import { decide, type Resolve } from "./decision.ts";
 
 /** What the API can do; a route whose function is absent is 404. */
 export interface ApiDeps extends AcceptDeps {
   /** The whole story of a job group; `undefined` when nothing is known of it. */
   readonly story?: (jobGroupId: number) => Promise<unknown>;
   readonly explain?: (jobGroupId: number) => Promise<unknown>;
-  readonly resolve?: (taskId: string, decision: Decision) => Promise<DecisionResult>;
+  readonly resolve?: Resolve;
 }
 
 export interface ApiOptions {
@@ -143,45 +129,6 @@ async function lookUp(call: Call, find: (jobGroupId: number) => Promise<unknown>
 }
 
 const NO_STORE = { "cache-control": "no-store" };
-
-const decisionBody = z.strictObject({
-  outcome: z.enum(["published", "again"]),
-  reason: z.string().trim().min(1).max(1_000),
-  by: z.string().trim().min(1).max(100).optional(),
-});
-
-const DECISION_HINT =
-  'Send {"outcome":"published","reason":"..."} when the rows are in the table, or {"outcome":"again","reason":"..."} ' +
-  'to publish once more; "by" may name who decided.';
-
-async function decide(
-  call: Call,
-  body: Buffer,
-  resolve: (taskId: string, decision: Decision) => Promise<DecisionResult>,
-): Promise<void> {
-  const { res, id, token } = call;
-  const json = parseJson(body);
-  if ("status" in json) return sendProblem(res, { ...json, detail: `${json.detail} ${DECISION_HINT}` });
-  const parsed = decisionBody.safeParse(json.value);
-  if (!parsed.success) {
-    const issues = parsed.error.issues
-      .map(({ path, message }) => `${path.join(".") || "body"}: ${message}`)
-      .join("; ");
-    return sendProblem(res, { status: 400, detail: `${issues}. ${DECISION_HINT}` });
-  }
-  const { outcome, reason, by } = parsed.data;
-  // A name in the body is a claim; the token is what was shown.
-  const who = by === undefined ? `API token ${token}` : `${by} (API token ${token})`;
-  const result = await resolve(id, { outcome, reason, by: who });
-  switch (result.kind) {
-    case "resolved":
-      return sendJson(res, 200, result.task);
-    case "unknown":
-      return sendProblem(res, { status: 404, detail: `There is no task ${JSON.stringify(id)}.` });
-    case "refused":
-      return sendProblem(res, { status: 409, detail: result.detail });
-  }
-}
 
 function refuseToken(res: ServerResponse, noneSet: boolean, given: boolean): void {
   const detail = noneSet

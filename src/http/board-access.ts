@@ -3,7 +3,7 @@ import type { Problem } from "../producers/problem.ts";
 import { createSecretCheck } from "../producers/secrets.ts";
 
 /** `operator` may change things, `viewer` may look. */
-export type Role = "operator" | "viewer";
+type Role = "operator" | "viewer";
 
 export interface BoardAccess {
   /** Name -> password. */

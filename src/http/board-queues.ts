@@ -14,7 +14,7 @@ export interface BoardQueue {
 }
 
 /** What the board knows of a job when it asks for its link. */
-export interface BoardJob {
+interface BoardJob {
   readonly queueName: string;
   readonly id: string;
   readonly name: string;

@@ -3,6 +3,7 @@ import type { BoardHooks } from "@bull-board/api/typings/app";
 import { ExpressAdapter } from "@bull-board/express";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { sendProblem, type Problem } from "../producers/problem.ts";
+import { BOARD_PATH } from "./server.ts";
 import { createAdmit, type BoardAccess } from "./board-access.ts";
 import { boardName, toAdapters, type BoardQueue, type JobLink } from "./board-queues.ts";
 
@@ -36,7 +37,7 @@ const ROLE_HEADER = "x-publish-relay-role";
  * `/board/api/queues/publish.sales/...` is served.
  */
 export function createBoard(options: BoardOptions): Board {
-  const { basePath = "/board" } = options;
+  const { basePath = BOARD_PATH } = options;
   const names = new Map<string, string>();
   const adapter = new ExpressAdapter();
   adapter.setBasePath(basePath);

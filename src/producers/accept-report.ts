@@ -7,7 +7,7 @@ import { parseReport, type CompletionReport, type ReportSource } from "./report.
 export type Report = (report: CompletionReport) => Promise<{ completion: string; duplicate: boolean }>;
 
 /** The part of pino that is used here. */
-export interface Log {
+interface Log {
   warn(fields: object, message: string): void;
 }
 
@@ -17,40 +17,40 @@ export interface AcceptDeps {
 }
 
 /** An add may take this long before the sender is told to come again, so that 503 is there within a second. */
-const REPORT_TIMEOUT_MS = 900;
+const REPORT_TIMEOUT_MS = 800;
 const RETRY_AFTER_SECONDS = "2";
 /** While Redis is away each request fails: one line a second is enough to act on. */
 const WARN_EVERY_MS = 1_000;
 
 /**
- * Answers a report whose sender is known: 202 once it is durable, 200 for a test, 400 or 503. Calls `done` once the
+ * Answers a report whose sender is known: 202 once it is durable, 200 for a test, 400 or 503. Calls `answered` once the
  * answer is given.
  */
-export type Accept = (body: Buffer, source: ReportSource, res: ServerResponse, done: () => void) => void;
+export type Accept = (body: Buffer, source: ReportSource, res: ServerResponse, answered: () => void) => void;
 
 /** Builds what the webhook and the HTTP API have in common: from a raw body to the answer. */
 export function createAccept(deps: AcceptDeps): Accept {
   const warn = createThrottledWarn(deps.log);
-  return (body, source, res, done) => {
+  return (body, source, res, answered) => {
     const json = parseJson(body);
     const parsed = "status" in json ? json : parseReport(json.value, source);
     if ("status" in parsed) {
       sendProblem(res, parsed);
-      return done();
+      return answered();
     }
     if (parsed.kind === "malformed") {
       sendProblem(res, { status: 400, detail: parsed.detail });
-      return done();
+      return answered();
     }
     if (parsed.kind === "test") {
       sendJson(res, 200, { test: true, detail: TEST_DETAIL });
-      return done();
+      return answered();
     }
     const { report } = parsed;
     within(REPORT_TIMEOUT_MS, deps.report(report)).then(
       ({ completion, duplicate }) => {
         sendJson(res, 202, { completion, duplicate });
-        done();
+        answered();
       },
       (error: unknown) => {
         warn({ err: error, jobGroupId: report.jobGroupId, source }, "completion was not taken: answered 503");
@@ -59,7 +59,7 @@ export function createAccept(deps: AcceptDeps): Accept {
           detail: AWAY_DETAIL,
           headers: { "retry-after": RETRY_AFTER_SECONDS },
         });
-        done();
+        answered();
       },
     );
   };

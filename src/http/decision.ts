@@ -1,0 +1,60 @@
+import type { ServerResponse } from "node:http";
+import { z } from "zod";
+import { sendJson, sendProblem } from "../producers/problem.ts";
+import { parseJson } from "../producers/read-body.ts";
+
+/** A person's word on a parked task. */
+export interface Decision {
+  readonly outcome: "published" | "again";
+  readonly reason: string;
+  /** Who decided, as far as the request tells. */
+  readonly by: string;
+}
+
+/** What became of it: `unknown` is 404, `refused` is 409. */
+type DecisionResult =
+  | { readonly kind: "resolved"; readonly task: unknown }
+  | { readonly kind: "unknown" }
+  | { readonly kind: "refused"; readonly detail: string };
+
+/** Carries a decision out. */
+export type Resolve = (taskId: string, decision: Decision) => Promise<DecisionResult>;
+
+const decisionBody = z.strictObject({
+  outcome: z.enum(["published", "again"]),
+  reason: z.string().trim().min(1).max(1_000),
+  by: z.string().trim().min(1).max(100).optional(),
+});
+
+const DECISION_HINT =
+  'Send {"outcome":"published","reason":"..."} when the rows are in the table, or {"outcome":"again","reason":"..."} ' +
+  'to publish once more; "by" may name who decided.';
+
+/** Reads a decision, hands it on, and answers with what became of it. `id` names the task, `token` who asks. */
+export async function decide(
+  { res, id, token }: { readonly res: ServerResponse; readonly id: string; readonly token: number },
+  body: Buffer,
+  resolve: Resolve,
+): Promise<void> {
+  const json = parseJson(body);
+  if ("status" in json) return sendProblem(res, { ...json, detail: `${json.detail} ${DECISION_HINT}` });
+  const parsed = decisionBody.safeParse(json.value);
+  if (!parsed.success) {
+    const issues = parsed.error.issues
+      .map(({ path, message }) => `${path.join(".") || "body"}: ${message}`)
+      .join("; ");
+    return sendProblem(res, { status: 400, detail: `${issues}. ${DECISION_HINT}` });
+  }
+  const { outcome, reason, by } = parsed.data;
+  // A name in the body is a claim; the token is what was shown.
+  const who = by === undefined ? `API token ${token}` : `${by} (API token ${token})`;
+  const result = await resolve(id, { outcome, reason, by: who });
+  switch (result.kind) {
+    case "resolved":
+      return sendJson(res, 200, result.task);
+    case "unknown":
+      return sendProblem(res, { status: 404, detail: `There is no task ${JSON.stringify(id)}.` });
+    case "refused":
+      return sendProblem(res, { status: 409, detail: result.detail });
+  }
+}

@@ -1,0 +1,191 @@
+import { afterEach, describe, expect, it } from "vitest";
+import { type ApiDeps, createApi } from "../src/http/api.ts";
+import type { Decision } from "../src/http/decision.ts";
+import { createHealth } from "../src/http/health.ts";
+import { createHttpServer, type HttpServer } from "../src/http/server.ts";
+import type { CompletionReport } from "../src/producers/report.ts";
+
+const open: HttpServer[] = [];
+afterEach(async () => {
+  await Promise.all(open.splice(0).map((server) => server.close()));
+});
+
+async function start(deps: Partial<ApiDeps> = {}, tokens: string[] = ["t0ken", "0ther"]) {
+  const reports: CompletionReport[] = [];
+  const api = createApi(
+    {
+      report: async (report) => {
+        reports.push(report);
+        return { completion: `jobgroup-${report.jobGroupId}`, duplicate: false };
+      },
+      ...deps,
+    },
+    { tokens, lookUpTimeoutMs: 100 },
+  );
+  const server = createHttpServer(
+    { ...createHealth([]), api },
+    { host: "127.0.0.1", port: 0, closeTimeoutMs: 300 },
+  );
+  open.push(server);
+  const { port } = await server.listen();
+  const call = (method: string, path: string, body?: unknown, token = "t0ken", headers = {}) =>
+    fetch(`http://127.0.0.1:${port}${path}`, {
+      method,
+      headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...headers },
+      ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
+    });
+  return { call, reports };
+}
+
+async function detail(response: Response, status: number): Promise<string> {
+  expect(response.status).toBe(status);
+  expect(response.headers.get("content-type")).toBe("application/problem+json");
+  return ((await response.json()) as { detail: string }).detail;
+}
+
+describe("the API's tokens", () => {
+  it("let in any of them, and nobody else", async () => {
+    const { call } = await start();
+    for (const token of ["t0ken", "0ther"]) {
+      expect((await call("POST", "/v1/completions", { jobGroupId: 31 }, token)).status).toBe(202);
+    }
+    const refused = await call("POST", "/v1/completions", { jobGroupId: 31 }, "wrong");
+    expect(refused.headers.get("www-authenticate")).toContain("Bearer");
+    expect(await detail(refused, 401)).toContain("API_TOKENS");
+    const basic = await call("POST", "/v1/completions", {}, "", { authorization: "Basic dDBrZW46" });
+    expect(await detail(basic, 401)).toContain("Authorization: Bearer <token>");
+  });
+
+  it("are asked for on every route, also on those that do not exist", async () => {
+    const { call } = await start();
+    expect(await detail(await call("GET", "/v1/nothing", undefined, "wrong"), 401)).toContain("API_TOKENS");
+  });
+
+  it("must be set, or /v1 lets nobody in and says how", async () => {
+    for (const tokens of [[], [""]]) {
+      const { call } = await start({}, tokens);
+      expect(await detail(await call("POST", "/v1/completions", { jobGroupId: 31 }), 401)).toContain(
+        "set API_TOKENS",
+      );
+      expect(await detail(await call("POST", "/v1/completions", {}, ""), 401)).toContain("set API_TOKENS");
+    }
+  });
+});
+
+describe("POST /v1/completions", () => {
+  it("takes the report that a webhook takes", async () => {
+    const { call, reports } = await start();
+    const response = await call("POST", "/v1/completions", {
+      jobGroupId: "31",
+      status: "Complete",
+      env: "prod",
+    });
+    expect(response.status).toBe(202);
+    expect(await response.json()).toEqual({ completion: "jobgroup-31", duplicate: false });
+    expect(reports).toEqual([{ jobGroupId: 31, status: "Complete", labels: { env: "prod" }, source: "api" }]);
+  });
+
+  it("refuses what a webhook refuses", async () => {
+    const { call } = await start();
+    expect(await detail(await call("POST", "/v1/completions", "{"), 400)).toContain("not JSON");
+    expect(await detail(await call("POST", "/v1/completions", {}), 400)).toContain('"jobId" is missing');
+    expect(await detail(await call("POST", "/v1/completions", "x".repeat(70_000)), 413)).toContain(
+      "65536 bytes",
+    );
+    const form = await call("POST", "/v1/completions", "a=b", "t0ken", { "content-type": "text/plain" });
+    expect(await detail(form, 415)).toContain("application/json");
+    const get = await call("GET", "/v1/completions");
+    expect(get.headers.get("allow")).toBe("POST");
+    expect(await detail(get, 405)).toContain("POST");
+  });
+
+  it("is 503 when the report cannot be stored", async () => {
+    const { call } = await start({ report: () => Promise.reject(new Error("away")) });
+    const response = await call("POST", "/v1/completions", { jobGroupId: 31 });
+    expect(response.headers.get("retry-after")).toBe("2");
+    expect(await detail(response, 503)).toContain("Send it again");
+  });
+});
+
+describe("GET /v1/job-groups/{id}", () => {
+  const story = async (id: number) => (id === 31 ? { jobGroupId: 31, tasks: [] } : undefined);
+
+  it("tells the story, and the explanation", async () => {
+    const { call } = await start({ story, explain: async (id) => ({ rules: [], id }) });
+    expect(await (await call("GET", "/v1/job-groups/31")).json()).toEqual({ jobGroupId: 31, tasks: [] });
+    expect(await (await call("GET", "/v1/job-groups/31/explain?x=1")).json()).toEqual({ rules: [], id: 31 });
+  });
+
+  it("is 404 for one that is not known, and 400 for what is no id", async () => {
+    const { call } = await start({ story });
+    expect(await detail(await call("GET", "/v1/job-groups/32"), 404)).toContain("job group 32");
+    for (const id of ["x", "0", "-1", "1.5", "99999999999999999999"]) {
+      expect(await detail(await call("GET", `/v1/job-groups/${id}`), 400)).toContain("positive whole number");
+    }
+    expect(await detail(await call("GET", "/v1/job-groups/%ff"), 400)).toContain("percent-encoded");
+  });
+
+  it("is 404 when this relay does not serve it", async () => {
+    const { call } = await start({ story });
+    expect(await detail(await call("GET", "/v1/job-groups/31/explain"), 404)).toContain("no such route");
+    expect(await detail(await call("POST", "/v1/tasks/x/resolve", {}), 404)).toContain("no such route");
+  });
+
+  it("is 503 when it fails or takes too long, without the reason's words", async () => {
+    const failing = await start({ story: () => Promise.reject(new Error("redis://:secret@host")) });
+    expect(await detail(await failing.call("GET", "/v1/job-groups/31"), 503)).not.toContain("secret");
+    const hanging = await start({ story: () => new Promise(() => {}) });
+    expect(await detail(await hanging.call("GET", "/v1/job-groups/31"), 503)).toContain("Ask again");
+  });
+});
+
+describe("POST /v1/tasks/{id}/resolve", () => {
+  it("hands on the decision, with who showed which token", async () => {
+    const decisions: Array<[string, Decision]> = [];
+    const { call } = await start({
+      resolve: async (id, decision) => {
+        decisions.push([id, decision]);
+        return { kind: "resolved", task: { id, state: "published" } };
+      },
+    });
+    const response = await call(
+      "POST",
+      "/v1/tasks/31%20a/resolve",
+      { outcome: "published", reason: " seen " },
+      "0ther",
+    );
+    expect(response.status).toBe(200);
+    expect(await response.json()).toEqual({ id: "31 a", state: "published" });
+    await call("POST", "/v1/tasks/b/resolve", { outcome: "again", reason: "empty", by: "ann" });
+    expect(decisions).toEqual([
+      ["31 a", { outcome: "published", reason: "seen", by: "API token 2" }],
+      ["b", { outcome: "again", reason: "empty", by: "ann (API token 1)" }],
+    ]);
+  });
+
+  it("is 404 for no such task and 409 for one that is not to be decided", async () => {
+    const unknown = await start({ resolve: async () => ({ kind: "unknown" }) });
+    const body = { outcome: "again", reason: "x" };
+    expect(await detail(await unknown.call("POST", "/v1/tasks/b/resolve", body), 404)).toContain('"b"');
+    const refused = await start({
+      resolve: async () => ({ kind: "refused", detail: "It is published already." }),
+    });
+    expect(await detail(await refused.call("POST", "/v1/tasks/b/resolve", body), 409)).toContain(
+      "published already",
+    );
+  });
+
+  it.each([
+    ["another outcome", { outcome: "skip", reason: "x" }, "outcome"],
+    ["no reason", { outcome: "again" }, "reason"],
+    ["an empty reason", { outcome: "again", reason: " " }, "reason"],
+    ["an unknown field", { outcome: "again", reason: "x", force: true }, "force"],
+    ["no object", [], "body"],
+    ["no JSON", "{", "not JSON"],
+  ])("is 400 with %s, and shows how it is done", async (_what, body, words) => {
+    const { call } = await start({ resolve: async () => ({ kind: "unknown" }) });
+    const words400 = await detail(await call("POST", "/v1/tasks/b/resolve", body), 400);
+    expect(words400).toContain(words);
+    expect(words400).toContain('{"outcome":"published","reason":"..."}');
+  });
+});
