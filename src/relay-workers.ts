@@ -32,6 +32,8 @@ export interface WorkerDeps {
   readonly platform: PublishPlatform & DispatchDeps["platform"];
   readonly dispatch: Pick<DispatchDeps, "rules" | "fanOut" | "hasJob">;
   readonly rules: Rules;
+  /** One turnstile per target. */
+  readonly turnOf: (target: string) => <T>(call: () => Promise<T>) => Promise<T>;
   readonly log: Logger;
 }
 
@@ -105,7 +107,11 @@ async function takeIn(deps: WorkerDeps, job: Job): Promise<number | Outcome> {
   }
   const { merged } = job.data as { merged?: unknown };
   if (merged === true) await deps.completions.ensure(jobGroupId);
-  else await deps.completions.merge(jobGroupId, labels, source);
+  else {
+    await deps.completions.merge(jobGroupId, labels, source);
+    // Run once more, it must not undo what later reports brought.
+    await job.updateData({ ...(job.data as object), merged: true });
+  }
   return jobGroupId;
 }
 
@@ -119,6 +125,7 @@ async function publish(deps: WorkerDeps, job: Job, run: Run, token: string): Pro
       platform: deps.platform,
       hold: deps.tasks.hold(plan, token),
       park: (parked, record) => park(deps.queues, parked, record),
+      turn: deps.turnOf(plan.target),
       clock: { now: () => performance.now(), sleep, random: Math.random },
       settings: PUBLISH_SETTINGS,
     },

@@ -17,10 +17,11 @@ import { createCompletionRecords } from "./queues/completion-record.ts";
 import { openConnections } from "./queues/connections.ts";
 import { createGateStore } from "./queues/gate-store.ts";
 import { keysOf } from "./queues/names.ts";
-import { paceOf } from "./queues/pace.ts";
+import { NO_PACE, paceOf } from "./queues/pace.ts";
 import { createSweep } from "./queues/sweep.ts";
 import { createTaskRecords } from "./queues/task-record.ts";
 import { wake } from "./queues/worker.ts";
+import { createTurnstiles } from "./queues/turnstile.ts";
 import { startRedisServer } from "./redis-server.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import type { Rules } from "./rules/model.ts";
@@ -75,7 +76,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       redis: connections.work,
       keys,
       retentionMs: config.ledgerRetentionMs,
-      paceOf: (target) => paces.get(target) ?? { max: 0, perUs: 0, leadMs: 0 },
+      paceOf: (target) => paces.get(target) ?? NO_PACE,
       wake: ({ queue, jobId }) => wake(queues.of(queue), jobId),
       restore: async (plan) => void (await completions.plan(plan.jobGroupId, [plan])),
     });
@@ -94,6 +95,7 @@ export function createRelay(config: Config, log: Logger): Relay {
     });
     const deps: WorkerDeps = {
       ...{ connections, keys, queues, completions, tasks, platform, log, report, rules: inForce },
+      turnOf: createTurnstiles(),
       dispatch: {
         rules: { current: inForce, needs: rulesNeed, plan: planPublishes },
         fanOut: fanOut.add,

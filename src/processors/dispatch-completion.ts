@@ -1,7 +1,8 @@
 import { PlatformError } from "../errors.ts";
 import type { Completion, CompletionOutcome, CompletionRecords } from "../queues/completion-record.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
-import { hasEnded, type TaskRecord } from "../queues/record.ts";
+import type { TaskRecord } from "../queues/record.ts";
+import { hasEnded } from "../rules/task-state.ts";
 import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
 
 /** A job group as the platform describes it; times are epoch milliseconds. */

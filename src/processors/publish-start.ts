@@ -19,27 +19,57 @@ import {
 /** "Another publish is running": looks again after 2 s, then slower. */
 const BUSY_FIRST_MS = 2_000;
 const BUSY_MAX_MS = 30_000;
-/** While the gate is shut, each queue asks again so often. */
-const GATE_LOOK_MS = 1_000;
+/** While the gate is shut, or the next start is far, each target asks again so often. */
+const ASK_AGAIN_MAX_MS = 1_000;
 
 type Go = Extract<Admission, { answer: "go" }>;
+type NotYet = Extract<Admission, { answer: "pace" | "gate" }>;
 
 /** From planned to submitted: admitted, every publish job of the group explained, written down, sent. */
 export async function start(task: PublishTask): Promise<Outcome | undefined> {
-  const admission = await task.hold.admit(task.record);
+  const admission = await task.turn(() => askUntilAnswered(task));
+  if (!admission) return stopped(task);
   if (admission.answer !== "go") return wait(task, admission);
   task.record = { ...task.record, state: "admitted" };
-
-  await task.clock.sleep(admission.startInMs, task.run.signal);
-  if (task.run.signal.aborted) {
-    await release(task);
-    return handOver();
-  }
+  const startsAt = task.clock.now() + admission.startInMs;
   const baseline = await takeBaseline(task, admission);
+  await task.clock.sleep(startsAt - task.clock.now(), task.run.signal);
   return Array.isArray(baseline) ? submit(task, baseline) : baseline;
 }
 
-async function wait(task: PublishTask, admission: Exclude<Admission, Go>): Promise<Outcome> {
+/**
+ * Asks until there is more to say than "not yet". One task of a target asks at a time in a process, the others stand
+ * behind it: so a start is taken the moment it is due, and nobody spins. Undefined when the process stops.
+ */
+async function askUntilAnswered({
+  hold,
+  record,
+  run,
+  clock,
+}: PublishTask): Promise<Exclude<Admission, NotYet> | undefined> {
+  while (!run.signal.aborted) {
+    const admission = await hold.admit(record);
+    if (!isNotYet(admission)) return admission;
+    run.show({ progress: 0, stage: STAGE[admission.answer], words: admission.words });
+    await clock.sleep(Math.min(admission.ms, ASK_AGAIN_MAX_MS), run.signal);
+  }
+  return undefined;
+}
+
+const isNotYet = (admission: Admission): admission is NotYet =>
+  admission.answer === "pace" || admission.answer === "gate";
+
+const STAGE = {
+  gate: "waits for the platform",
+  pace: "waits for the target's pace",
+} as const;
+
+async function stopped(task: PublishTask): Promise<Outcome> {
+  await task.hold.write(["planned"], task.record, true);
+  return handOver();
+}
+
+async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet>): Promise<Outcome> {
   const { run, settings, hold } = task;
   switch (admission.answer) {
     case "superseded":
@@ -54,22 +84,10 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go>): Promi
     case "table":
       run.show({ progress: 0, stage: "waits for an older job group's publish to this table" });
       return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.isFree() };
-    case "gate":
     case "breaker":
-    case "pace":
-      run.show({ progress: 0, stage: stageOf(admission.answer), words: admission.words });
-      return { next: "hold", ms: Math.min(admission.ms, GATE_LOOK_MS) };
-  }
-}
-
-function stageOf(answer: "gate" | "breaker" | "pace"): string {
-  switch (answer) {
-    case "gate":
-      return "waits for the platform";
-    case "breaker":
-      return "waits: the target's breaker is open";
-    case "pace":
-      return "waits for the target's pace";
+      run.show({ progress: 0, stage: "waits: the target's breaker is open" });
+      await hold.write(["planned"], task.record, true);
+      return { next: "hold", ms: admission.ms };
   }
 }
 
@@ -185,7 +203,7 @@ async function notSent(task: PublishTask, { failure, message }: PlatformError): 
       if (task.run.signal.aborted) return handOver();
       task.run.tell(`${message}; nothing was sent, and no attempt is used`);
       task.run.show({ progress: 0, stage: "waits for the platform", words: message });
-      return { next: "hold", ms: GATE_LOOK_MS };
+      return { next: "later", inMs: ASK_AGAIN_MAX_MS };
   }
 }
 

@@ -1,6 +1,7 @@
 import { LostTaskError, PlatformError } from "../errors.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
-import type { TaskRecord, TaskState } from "../queues/record.ts";
+import type { TaskRecord } from "../queues/record.ts";
+import type { TaskState } from "../rules/task-state.ts";
 import type { TaskHold } from "../queues/task-record.ts";
 import type { PublishPlan } from "../rules/model.ts";
 
@@ -49,6 +50,8 @@ export interface PublishDeps {
   readonly hold: TaskHold;
   /** Puts the task where it waits for a person. */
   readonly park: (plan: PublishPlan, record: TaskRecord) => Promise<void>;
+  /** Runs one such call of a target at a time in this process, in the order in which they came. */
+  readonly turn: <T>(call: () => Promise<T>) => Promise<T>;
   readonly clock: {
     /** Milliseconds that never go back and do not stop while the process is frozen. */
     now(): number;
@@ -100,8 +103,12 @@ export async function save(
   task.record = next;
 }
 
-/** Gives the job group free: the task is where it was before it was admitted. */
-export async function release(task: PublishTask, change: Partial<TaskRecord> = {}): Promise<void> {
+/** Gives the job group free: the task is where it was before it was admitted, and knows nothing of that sending. */
+export async function release(
+  task: PublishTask,
+  change: Partial<TaskRecord> = {},
+  letGo = true,
+): Promise<void> {
   const rest = { ...task.record };
   delete rest.baseline;
   delete rest.submittingAt;
@@ -109,8 +116,9 @@ export async function release(task: PublishTask, change: Partial<TaskRecord> = {
   delete rest.submittedAt;
   delete rest.publishJobId;
   delete rest.shownIn;
+  delete rest.endedAt;
   task.record = rest;
-  await save(task, "planned", change, true);
+  await save(task, "planned", change, letGo);
 }
 
 /** Ends the task; `words` say why in one sentence. */

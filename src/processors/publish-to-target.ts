@@ -1,8 +1,17 @@
 import type { Outcome, Run } from "../queues/outcome.ts";
-import { hasEnded } from "../queues/record.ts";
+import { hasEnded } from "../rules/task-state.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { start } from "./publish-start.ts";
-import { end, handOver, isLost, type PublishDeps, type PublishTask, park, save } from "./publish-task.ts";
+import {
+  end,
+  handOver,
+  isLost,
+  type PublishDeps,
+  type PublishTask,
+  park,
+  release,
+  save,
+} from "./publish-task.ts";
 import { watch } from "./publish-watch.ts";
 
 /** A task whose runs die so often in one step, without a single answer of the platform between, kills them itself. */
@@ -60,7 +69,7 @@ async function standing(task: PublishTask): Promise<Outcome | undefined> {
         words: `Parked: ${record.words ?? "its outcome is unknown"}. It waits for a decision`,
       };
     case "failed":
-      await save(task, "planned", { attempts: 0, crashes: 0 }, false);
+      await release(task, { attempts: 0, crashes: 0, waits: 0, answeredMs: 0 }, false);
       task.run.tell("Tried again by an operator");
       return undefined;
     case "planned":

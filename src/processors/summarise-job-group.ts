@@ -1,5 +1,5 @@
 import type { RecordedTask } from "../queues/completion-record.ts";
-import type { TaskState } from "../queues/record.ts";
+import type { TaskState } from "../rules/task-state.ts";
 
 export interface JobGroupSummary {
   /** `published 2 of 3, 1 parked` */

@@ -1,31 +1,40 @@
 import type { Target } from "../rules/model.ts";
 
-/** How a target's starts are spaced: never more than `max` in any window of `perUs`; 0 means no limit. */
+/** How a target's starts are spaced: never more than `max` in any window of its limit; 0 means no limit. */
 export interface Pace {
+  /** Starts in one window: 1 for an even pace, the limit's `max` with `burst`. */
   readonly max: number;
+  /** The length of that window, with the tolerance in it. */
   readonly perUs: number;
-  /** How far ahead a start may be reserved; the task that holds it waits in its process until then. */
-  readonly leadMs: number;
+  /** A start that was asked for late by no more than this does not delay those after it. */
+  readonly toleranceUs: number;
+  /** How far ahead a start may be taken: the time in which a task looks at its job group, before it sends. */
+  readonly leadUs: number;
 }
 
-/** Starts are a little further apart than the limit says, for arrivals jitter: 1 % of the window, at most 25 ms. */
-const SLACK_SHARE = 0.01;
-const SLACK_MAX_MS = 25;
-const LEAD_MIN_MS = 50;
-const LEAD_MAX_MS = 1_000;
+/**
+ * The limit's window is taken 1 % longer than it is. That share is what late starts may catch up: a start may come
+ * `toleranceUs` after its time, the next keeps its own time, and still no window holds more than `max`.
+ */
+const TOLERANCE_SHARE = 0.01;
+const LEAD_MAX_MS = 25;
+
+export const NO_PACE: Pace = { max: 0, perUs: 0, toleranceUs: 0, leadUs: 0 };
 
 /**
  * The pace of a target. Even (the default): a window of one start, `per / max` long. With `burst`: a window of
- * `max` starts, `per` long, sliding. The lead is two intervals, so that a process that asks late loses no start,
- * and few tasks hold their job group while they wait.
+ * `max` starts, `per` long, sliding.
  */
 export function paceOf(target: Target): Pace {
   const limit = target.rateLimit;
-  if (!limit) return { max: 0, perUs: 0, leadMs: 0 };
-  const slackMs = Math.min(limit.perMs * SLACK_SHARE, SLACK_MAX_MS);
-  const intervalMs = (limit.perMs + slackMs) / limit.max;
-  const leadMs = Math.min(Math.max(2 * intervalMs, LEAD_MIN_MS), LEAD_MAX_MS);
+  if (!limit) return NO_PACE;
+  const toleranceMs = limit.perMs * TOLERANCE_SHARE;
+  const windowMs = limit.perMs + toleranceMs;
+  const shared = {
+    toleranceUs: Math.floor(toleranceMs * 1_000),
+    leadUs: Math.floor(Math.min(windowMs / limit.max / 2, LEAD_MAX_MS) * 1_000),
+  };
   return limit.burst
-    ? { max: limit.max, perUs: Math.ceil((limit.perMs + slackMs) * 1_000), leadMs }
-    : { max: 1, perUs: Math.ceil(intervalMs * 1_000), leadMs };
+    ? { ...shared, max: limit.max, perUs: Math.ceil(windowMs * 1_000) }
+    : { ...shared, max: 1, perUs: Math.ceil((windowMs / limit.max) * 1_000) };
 }

@@ -1,42 +1,14 @@
 import { z } from "zod";
 import type { PublishPlan } from "../rules/model.ts";
 import { taskKey } from "../rules/task-identity.ts";
-
-/**
- * Where a publish task stands.
- *
- * `planned -> admitted -> submitting -> submitted -> published | failed | parked | superseded`
- *
- * `admitted` holds the job group and a start of the target, and nothing was sent; `submitting` may have been sent;
- * `submitted` was accepted by the platform.
- */
-export type TaskState =
-  | "planned"
-  | "admitted"
-  | "submitting"
-  | "submitted"
-  | "published"
-  | "failed"
-  | "parked"
-  | "superseded";
-
-const states = [
-  "planned",
-  "admitted",
-  "submitting",
-  "submitted",
-  "published",
-  "failed",
-  "parked",
-  "superseded",
-] as const satisfies readonly TaskState[];
+import { TASK_STATES } from "../rules/task-state.ts";
 
 const ids = z.array(z.number());
 const millis = z.number();
 
 const taskRecordSchema = z.looseObject({
   v: z.literal(1),
-  state: z.enum(states),
+  state: z.enum(TASK_STATES),
   /** Attempts used up. */
   attempts: z.number().default(0),
   /** Crashes in the same step, one after the other. */
@@ -101,19 +73,3 @@ export function readTaskRecord(json: string): TaskRecord {
 
 /** The record's field of a task: one per connection, schema and table. */
 export const taskField = (plan: PublishPlan): string => `task:${taskKey(plan)}`;
-
-/** Has the task ended, with nothing left to do unless a person says so? */
-export function hasEnded(state: TaskState): boolean {
-  switch (state) {
-    case "published":
-    case "failed":
-    case "parked":
-    case "superseded":
-      return true;
-    case "planned":
-    case "admitted":
-    case "submitting":
-    case "submitted":
-      return false;
-  }
-}

@@ -14,6 +14,8 @@ export interface Stray {
 }
 
 const PAGE = 200;
+/** Between a task's plan and its job there is a moment; after so long the job was lost. */
+const GRACE_US = 10_000_000;
 
 /** Looks through all open tasks for strays, a page at a time. */
 export function createSweep(
@@ -24,7 +26,7 @@ export function createSweep(
   return async (found) => {
     let cursor = "0";
     do {
-      const [next = "0", ...lines] = words(await sweep([keys.open], [keys.prefix, cursor, PAGE]));
+      const [next = "0", ...lines] = words(await sweep([keys.open], [keys.prefix, cursor, PAGE, GRACE_US]));
       cursor = next;
       for (const line of lines) {
         const [why = "", queue = "", jobId = "", jobGroupId = "", field = ""] = line.split("\t");

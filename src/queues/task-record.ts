@@ -2,16 +2,10 @@ import type { Redis } from "ioredis";
 import { LostTaskError } from "../errors.ts";
 import { REPEATABLE_ACTIONS, type PublishPlan } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
+import { hasEnded, isBusy, type TaskState } from "../rules/task-state.ts";
 import { type Keys, publishQueue } from "./names.ts";
 import type { Pace } from "./pace.ts";
-import {
-  hasEnded,
-  readTaskRecord,
-  type TaskRecord,
-  type TaskState,
-  taskField,
-  writeTaskRecord,
-} from "./record.ts";
+import { readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { ADMIT, CLAIM, DECIDE, WRITE } from "./scripts/task.ts";
 
@@ -29,7 +23,9 @@ export type Admission =
   | { readonly answer: "go"; readonly startInMs: number; readonly siblings: readonly TaskRecord[] }
   | { readonly answer: "group"; readonly by: string }
   | { readonly answer: "superseded"; readonly by: number }
-  | { readonly answer: "gate" | "breaker" | "pace" | "table"; readonly ms: number; readonly words: string };
+  | { readonly answer: "table" }
+  | { readonly answer: "breaker"; readonly ms: number }
+  | { readonly answer: "gate" | "pace"; readonly ms: number; readonly words: string };
 
 /** A job that may go on now. */
 export interface Waiter {
@@ -127,7 +123,7 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
                   flag(isOrdered(plan)),
                   flag(isOrdered(plan) && plan.stale === "supersede"),
                 ],
-                ...[plan.finishedAt, plan.jobGroupId, pace.max, pace.perUs, pace.leadMs * 1_000],
+                ...[plan.finishedAt, plan.jobGroupId, pace.max, pace.perUs, pace.toleranceUs, pace.leadUs],
               ],
             ),
           );
@@ -176,11 +172,6 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
 /** Publishes that replace or merge are run in the order in which their job groups finished. */
 export const isOrdered = (plan: PublishPlan): boolean => REPEATABLE_ACTIONS.includes(plan.action);
 
-/** While a task of a job group is in one of these states, no other one of it may start. */
-export function isBusy(state: TaskState): boolean {
-  return state === "admitted" || state === "submitting" || state === "submitted";
-}
-
 /** How a task is named where it waits or stands open: queue and job id. */
 export const waiterOf = (plan: PublishPlan): string =>
   `${publishQueue(plan.target)}\t${taskId(plan.jobGroupId, taskKey(plan))}`;
@@ -226,17 +217,19 @@ function readAdmission(reply: readonly string[]): Admission {
     case "go":
       return {
         answer,
-        startInMs: Math.max(0, (Number(first) - Number(second)) / 1_000),
-        siblings: reply.slice(3).map(readTaskRecord),
+        startInMs: Number(first) / 1_000,
+        siblings: reply.slice(2).map(readTaskRecord),
       };
     case "group":
       return { answer, by: first.replace(/^task:/, "") };
     case "superseded":
       return { answer, by: Number(first) };
-    case "gate":
-    case "breaker":
-    case "pace":
     case "table":
+      return { answer };
+    case "breaker":
+      return { answer, ms: Number(first) };
+    case "gate":
+    case "pace":
       return { answer, ms: Number(first), words: second };
     case "lost":
       throw new LostTaskError("Another run has the task");

@@ -45,7 +45,9 @@ export function createWorker(options: WorkerOptions): RunningWorker {
     queue.name,
     async (job, token = "", signal) => {
       const run = runOf(job, AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]));
-      return follow(queue, job, token, await handle(job, run, token));
+      const outcome = await handle(job, run, token);
+      if (outcome.next === "hold") wakeAfter(worker, outcome.ms, onError);
+      return follow(queue, job, token, outcome);
     },
     {
       connection,
@@ -80,6 +82,18 @@ export function createWorker(options: WorkerOptions): RunningWorker {
       clearTimeout(timer);
     },
   };
+}
+
+/** BullMQ's loop looks at the end of a hold only when nothing runs, or when something ends: pausing and going on wakes it. */
+function wakeAfter(worker: Worker, ms: number, onError: (error: Error) => void): void {
+  const timer = setTimeout(() => {
+    if (worker.closing || worker.isPaused()) return;
+    worker
+      .pause(true)
+      .then(() => worker.resume())
+      .catch(onError);
+  }, ms + 1);
+  timer.unref();
 }
 
 function runOf(job: Job, signal: AbortSignal): Run {

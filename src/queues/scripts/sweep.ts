@@ -1,12 +1,13 @@
 import { SHARED } from "./shared.ts";
 
 /**
- * Finds open tasks that no job will bring on: the job was removed, or ended while the task did not.
+ * Finds open tasks that no job will bring on: the job was removed, or ended while the task did not. A task that was
+ * planned just now is left to those who are adding its job.
  *
- * KEYS: open. ARGV: prefix, cursor, count. Answers: next cursor, then tracked lines.
+ * KEYS: open. ARGV: prefix, cursor, count, graceUs. Answers: next cursor, then tracked lines.
  */
 export const SWEEP = `${SHARED}
-local prefix = ARGV[1]
+local prefix, before = ARGV[1], now_us() - tonumber(ARGV[4])
 local page = redis.call('ZSCAN', KEYS[1], ARGV[2], 'COUNT', ARGV[3])
 local answer = {page[1]}
 for i = 1, #page[2], 2 do
@@ -18,6 +19,8 @@ for i = 1, #page[2], 2 do
     redis.call('ZREM', KEYS[1], tracked)
   elseif state == 'parked' then
     if redis.call('EXISTS', prefix .. ':parked:' .. id) == 0 then answer[#answer + 1] = 'parked\\t' .. tracked end
+  elseif tonumber(page[2][i + 1]) > before then
+    -- Nothing yet.
   elseif redis.call('EXISTS', job) == 0 then
     answer[#answer + 1] = 'gone\\t' .. tracked
   elseif redis.call('HEXISTS', job, 'finishedOn') == 1 then

@@ -19,21 +19,21 @@ return {'ok', json, crashed, tostring(now_us())}
 
 /**
  * May this task start now? All or nothing: the job group is free, it is the table's turn, the gate and the
- * target's breaker are open, and the pace has a start within the lead. A start is reserved by writing it to the
- * pace's list, so no other process can get it.
+ * target's breaker are open, and the pace allows a start within the lead, which is then taken.
  *
  * KEYS: group, lock, waiters, table, newest, pace, gate, breaker.
  * ARGV: field, token, waiter, prefix, admittedJson, serialize, ordered, supersede, finishedAt, jobGroupId,
- *   paceMax, pacePerUs, leadUs.
- * Answers: go startUs nowUs siblings... | lost | state s | superseded by | group field | gate ms words wake |
- *   breaker ms words wake | table ms head wake | pace ms words wake. Whoever has to wait lets go of the task.
+ *   paceMax, pacePerUs, toleranceUs, leadUs.
+ * Answers: go startInUs siblings... | lost | state s | superseded by | group field | table head wake | gate ms words wake |
+ *   breaker ms words wake | pace ms words wake. Whoever waits for a group or a table lets go of the task.
  */
 export const ADMIT = `${SHARED}
 local group, waiters, table_key, newest, pace = KEYS[1], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local field, token, waiter, prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local serialize, ordered, supersede = ARGV[6] == '1', ARGV[7] == '1', ARGV[8] == '1'
 local finished_at, job_group = tonumber(ARGV[9]), tonumber(ARGV[10])
-local max, per, lead = tonumber(ARGV[11]), tonumber(ARGV[12]), tonumber(ARGV[13])
+local max, per = tonumber(ARGV[11]), tonumber(ARGV[12])
+local tolerance, lead = tonumber(ARGV[13]), tonumber(ARGV[14])
 
 if not is_holder(group, field, KEYS[2], token) then return {'lost'} end
 local state = state_of(redis.call('HGET', group, field))
@@ -55,10 +55,17 @@ if busy then
   return {'group', busy}
 end
 
--- The job group is free, but this task cannot use it: it lets go, and whoever waits next may.
+-- The job group is free, but this task cannot use it now: whoever waits next may.
 local function held(answer, ms, words)
-  redis.call('HSET', group, 'holder:' .. field, '')
   return {answer, ms, words or '', pop_waiter(waiters, prefix) or ''}
+end
+
+if ordered then
+  local head = redis.call('ZRANGE', table_key, 0, 0)[1]
+  if head and head ~= waiter then
+    redis.call('HSET', group, 'holder:' .. field, '')
+    return held('table', 0, head)
+  end
 end
 
 local gate_ms = redis.call('PTTL', KEYS[7])
@@ -72,23 +79,21 @@ if breaker[1] then
   if breaker[2] and breaker[2] ~= waiter then return held('breaker', 1000) end
 end
 
-if ordered then
-  local head = redis.call('ZRANGE', table_key, 0, 0)[1]
-  if head and head ~= waiter then return held('table', 0, head) end
-end
-
-local start = now
+-- The list holds the times at which starts were due, not when they came: one that is late by less than the
+-- tolerance does not delay the next.
+local start_in = 0
 if max > 0 then
   local oldest = redis.call('LINDEX', pace, max - 1)
-  if oldest then start = math.max(now, tonumber(oldest) + per) end
-  if start - now > lead then return held('pace', math.ceil((start - now) / 1000)) end
-  redis.call('LPUSH', pace, string.format('%.0f', start))
+  local due = math.max(now - tolerance, oldest and tonumber(oldest) + per or 0)
+  start_in = math.max(0, due - now)
+  if start_in > lead then return held('pace', math.ceil((start_in - lead) / 1000)) end
+  redis.call('LPUSH', pace, string.format('%.0f', due))
   redis.call('LTRIM', pace, 0, max - 1)
   redis.call('PEXPIRE', pace, math.ceil(per / 1000) + 60000)
 end
 if breaker[1] then redis.call('HSET', KEYS[8], 'probe', waiter) end
 redis.call('HSET', group, field, ARGV[5])
-local answer = {'go', string.format('%.0f', start), string.format('%.0f', now)}
+local answer = {'go', string.format('%.0f', start_in)}
 local all = redis.call('HGETALL', group)
 for i = 1, #all, 2 do
   if string.sub(all[i], 1, 5) == 'task:' and all[i] ~= field then answer[#answer + 1] = all[i + 1] end
