@@ -1,9 +1,13 @@
 #!/usr/bin/env node
 import { pino } from "pino";
+import { RESOLVE_USAGE, runResolve, UsageError } from "./commands.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import { createRelay } from "./relay.ts";
 
-const USAGE = "Usage: publish-relay start";
+const USAGE = `Usage:
+  publish-relay start
+  ${RESOLVE_USAGE}
+Settings come from the environment; the README lists them.`;
 const EXIT = { ok: 0, failed: 1, wrongSetting: 2 } as const;
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
@@ -37,19 +41,35 @@ async function start(): Promise<void> {
   }
 }
 
+async function resolve(args: readonly string[]): Promise<void> {
+  const config = readConfig(process.env);
+  const log = pino({ level: "warn" }, pino.destination(2));
+  process.stdout.write(`${await runResolve(args, config, log)}\n`);
+}
+
 function explain(error: unknown): number {
-  if (error instanceof ConfigError) {
-    for (const problem of error.problems) process.stderr.write(`${problem}\n`);
+  if (error instanceof ConfigError || error instanceof UsageError) {
+    process.stderr.write(`${error.message}\n`);
     return EXIT.wrongSetting;
   }
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   return EXIT.failed;
 }
 
-const [command] = process.argv.slice(2);
-if (command === "start") {
-  start().catch((error: unknown) => process.exit(explain(error)));
-} else {
-  process.stderr.write(`${USAGE}\n`);
-  process.exitCode = EXIT.wrongSetting;
+const [command, ...args] = process.argv.slice(2);
+switch (command) {
+  case "start":
+    start().catch((error: unknown) => process.exit(explain(error)));
+    break;
+  case "resolve":
+    resolve(args).catch((error: unknown) => process.exit(explain(error)));
+    break;
+  case "help":
+  case "--help":
+  case "-h":
+    process.stdout.write(`${USAGE}\n`);
+    break;
+  default:
+    process.stderr.write(`${USAGE}\n`);
+    process.exitCode = EXIT.wrongSetting;
 }

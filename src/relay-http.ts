@@ -2,53 +2,68 @@ import type { Logger } from "pino";
 import { type Config, isLoopback } from "./config.ts";
 import { createApi } from "./http/api.ts";
 import { createBoard } from "./http/board.ts";
+import type { BoardQueue } from "./http/board-queues.ts";
+import type { Resolve } from "./http/decision.ts";
 import { createHealth, type ReadyCheck } from "./http/health.ts";
+import type { Metrics } from "./http/metrics.ts";
 import { createHttpServer } from "./http/server.ts";
 import type { Report } from "./producers/accept-report.ts";
 import { createVerify } from "./producers/signatures.ts";
 import { createWebhook } from "./producers/webhook.ts";
+import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
 import type { Connections } from "./queues/connections.ts";
-import type { Keys } from "./queues/names.ts";
+import { type Keys, publishQueue } from "./queues/names.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import type { RelayQueues } from "./relay-queues.ts";
-import type { Target } from "./rules/model.ts";
+import type { Rules, Target } from "./rules/model.ts";
 import { tellStory } from "./story.ts";
 
 export interface HttpParts {
   readonly config: Config;
   readonly connections: Connections;
   readonly queues: RelayQueues;
-  readonly targets: readonly Target[];
+  /** Undefined: there are none yet. */
+  readonly rules: Rules | undefined;
   readonly report: Report;
   readonly workers: readonly RunningWorker[];
-  readonly hasRules: boolean;
+  readonly breakers: BreakerStore;
+  readonly metrics: Metrics;
+  readonly resolve: Resolve;
   readonly completions: CompletionRecords;
   readonly keys: Keys;
   readonly log: Logger;
 }
 
-/** Serves what this process' roles ask for: health always, webhook, API and board with the role `web`. */
+/** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<{ port: number; close: () => Promise<void> }> {
-  const { config, log, report, completions } = parts;
+  const { config, log, report, completions, resolve, metrics } = parts;
   const health = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");
+  const board = web ? openBoard(parts) : undefined;
   const server = createHttpServer(
     {
       ...health,
+      metrics: metrics.handler,
       ...(web && {
-        webhook: createWebhook({ report, log, verify: createVerify({ ...webhookAuth(config) }) }),
+        webhook: createWebhook({ report, log, verify: createVerify(webhookAuth(config)) }),
         api: createApi(
-          { report, log, story: (id) => tellStory(completions, id) },
+          { report, log, story: (id) => tellStory(completions, id), resolve },
           { tokens: config.apiTokens },
         ),
-        board: openBoard(parts),
       }),
+      ...(board && { board: board.app }),
     },
     { host: config.host, port: config.port },
   );
   const { port } = await server.listen();
-  return { port, close: () => server.close() };
+  return {
+    port,
+    close: async () => {
+      board?.close();
+      await server.close();
+    },
+  };
 }
 
 function webhookAuth({ webhook }: Config) {
@@ -59,38 +74,68 @@ function webhookAuth({ webhook }: Config) {
   };
 }
 
-function openBoard({ config, queues, targets, log }: HttpParts) {
+/** How often a target's description is brought up to date with its breaker. */
+const DESCRIBE_EVERY_MS = 3_000;
+
+function openBoard(parts: HttpParts) {
+  const { config, log } = parts;
   const platformUrl = config.platform.url?.replace(/\/+$/, "");
-  return createBoard({
+  const board = createBoard({
     operators: config.boardOperators,
     viewers: config.boardViewers,
     loopback: isLoopback(config.host),
     log,
-    queues: [
-      {
-        queue: queues.completions,
-        kind: "completions",
-        description: "Reports of finished job groups, on their way to the rules",
-      },
-      {
-        queue: queues.jobGroups,
-        kind: "job-groups",
-        description: "Job groups with their publish tasks, and how these ended",
-      },
-      ...targets.map((target) => ({
-        queue: queues.of(`publish.${target.name}`),
-        kind: "target" as const,
-        displayName: target.name,
-        description: describeTarget(target),
-      })),
-      {
-        queue: queues.parked,
-        kind: "parked",
-        description: "Publish tasks that wait for a person's decision",
-      },
-    ],
+    queues: boardQueues(parts, new Map()),
     ...(platformUrl && { links: [{ text: "Designer Cloud", url: platformUrl }] }),
-  }).app;
+  });
+  let shown = "";
+  const describe = async (): Promise<void> => {
+    const held = await heldTargets(parts);
+    const now = JSON.stringify([...held]);
+    if (now === shown) return;
+    shown = now;
+    board.setQueues(boardQueues(parts, held));
+  };
+  const timer = setInterval(() => void describe().catch(() => undefined), DESCRIBE_EVERY_MS);
+  timer.unref();
+  return { app: board.app, close: () => clearInterval(timer) };
+}
+
+/** Targets whose breaker is open, and why. */
+async function heldTargets({ rules, breakers }: HttpParts): Promise<Map<string, string>> {
+  const held = new Map<string, string>();
+  for (const { name } of rules?.targets ?? []) {
+    const { open, failures, words } = await breakers.look(name);
+    if (open)
+      held.set(
+        name,
+        `BREAKER OPEN after ${failures} failures in a row, one publish probes from time to time: ${words}`,
+      );
+  }
+  return held;
+}
+
+function boardQueues({ queues, rules }: HttpParts, held: ReadonlyMap<string, string>): BoardQueue[] {
+  const target = (one: Target): BoardQueue => ({
+    queue: queues.of(publishQueue(one.name)),
+    kind: "target",
+    displayName: one.name,
+    description: [held.get(one.name), describeTarget(one)].filter(Boolean).join(" · "),
+  });
+  return [
+    {
+      queue: queues.completions,
+      kind: "completions",
+      description: "Reports of finished job groups, on their way to the rules",
+    },
+    {
+      queue: queues.jobGroups,
+      kind: "job-groups",
+      description: "Job groups with their publish tasks, and how these ended",
+    },
+    ...(rules?.targets ?? []).map(target),
+    { queue: queues.parked, kind: "parked", description: "Publish tasks that wait for a person's decision" },
+  ];
 }
 
 function describeTarget({ description, connection, schema, rateLimit, concurrency }: Target): string {
@@ -100,7 +145,7 @@ function describeTarget({ description, connection, schema, rateLimit, concurrenc
     .join(" · ");
 }
 
-function readyChecks({ connections, keys, workers, hasRules, config }: HttpParts): ReadyCheck[] {
+function readyChecks({ connections, keys, workers, rules, config }: HttpParts): ReadyCheck[] {
   const works = config.roles.includes("dispatch") || config.roles.includes("publish");
   return [
     {
@@ -116,7 +161,7 @@ function readyChecks({ connections, keys, workers, hasRules, config }: HttpParts
           {
             name: "rules",
             check: async () =>
-              hasRules ? undefined : `no rules: ${config.rulesFile} is not there, set RULES_FILE`,
+              rules ? undefined : `no rules: ${config.rulesFile} is not there, set RULES_FILE`,
           },
           {
             name: "workers",

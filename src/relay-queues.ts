@@ -58,3 +58,11 @@ export async function openQueues(
     },
   };
 }
+
+/** The queue as requests use it: on the connection that gives up soon. */
+export function openIntake(connections: Connections, prefix: string): Queue {
+  const queue = new Queue(COMPLETIONS, { connection: connections.ingest, prefix, skipMetasUpdate: true });
+  // Each request hears of its own error; the connection's are told by whoever opened it.
+  queue.on("error", () => undefined);
+  return queue;
+}

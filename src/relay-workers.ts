@@ -7,6 +7,8 @@ import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import type { Report } from "./producers/accept-report.ts";
 import { reopen } from "./producers/report-completion.ts";
 import { parseReport } from "./producers/report.ts";
+import type { Metrics } from "./http/metrics.ts";
+import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
 import type { Connections } from "./queues/connections.ts";
 import { type Keys, publishQueue } from "./queues/names.ts";
@@ -19,6 +21,8 @@ import type { RelayQueues } from "./relay-queues.ts";
 import type { PublishPlan, Rules } from "./rules/model.ts";
 import { completionId, taskId, taskKey } from "./rules/task-identity.ts";
 
+/** A queue is held back no longer at a time; whoever asks then holds it back again. */
+const HOLD_MAX_MS = 5_000;
 /** Dispatch and summaries are short; so many run at once in a process. */
 const SHORT_JOBS = 32;
 
@@ -32,6 +36,8 @@ export interface WorkerDeps {
   readonly platform: PublishPlatform & DispatchDeps["platform"];
   readonly dispatch: Pick<DispatchDeps, "rules" | "fanOut" | "hasJob">;
   readonly rules: Rules;
+  readonly breakers: BreakerStore;
+  readonly metrics: Pick<Metrics, "ended">;
   /** One turnstile per target. */
   readonly turnOf: (target: string) => <T>(call: () => Promise<T>) => Promise<T>;
   readonly log: Logger;
@@ -97,7 +103,7 @@ export function startPublishWorkers(deps: WorkerDeps): RunningWorker[] {
 async function takeIn(deps: WorkerDeps, job: Job): Promise<number | Outcome> {
   const parsed = parseReport(job.data, "message");
   if (parsed.kind === "malformed")
-    return { next: "fail", words: `This message was not understood: ${parsed.detail}` };
+    return { next: "fail", outcome: "failed", words: `This message was not understood: ${parsed.detail}` };
   if (parsed.kind === "test")
     return { next: "done", value: { outcome: "test", words: "A test delivery: nothing to publish" } };
   const { jobGroupId, labels, source } = parsed.report;
@@ -117,7 +123,7 @@ async function takeIn(deps: WorkerDeps, job: Job): Promise<number | Outcome> {
 
 async function publish(deps: WorkerDeps, job: Job, run: Run, token: string): Promise<Outcome> {
   const plan = readPlan(job);
-  if (typeof plan === "string") return { next: "fail", words: plan };
+  if (typeof plan === "string") return { next: "fail", outcome: "failed", words: plan };
   const startedAt = Date.now();
   const outcome = await publishToTarget(
     plan,
@@ -125,6 +131,7 @@ async function publish(deps: WorkerDeps, job: Job, run: Run, token: string): Pro
       platform: deps.platform,
       hold: deps.tasks.hold(plan, token),
       park: (parked, record) => park(deps.queues, parked, record),
+      breaker: breakerOf(deps, plan.target),
       turn: deps.turnOf(plan.target),
       clock: { now: () => performance.now(), sleep, random: Math.random },
       settings: PUBLISH_SETTINGS,
@@ -132,8 +139,33 @@ async function publish(deps: WorkerDeps, job: Job, run: Run, token: string): Pro
     run,
   );
   logHandled(deps.log, "publish", factsOf(plan, job), startedAt, outcome);
-  if (outcome.next === "done" || outcome.next === "fail") await refreshSummary(deps, plan.jobGroupId);
+  if (outcome.next === "done" || outcome.next === "fail") {
+    deps.metrics.ended(
+      plan.target,
+      outcome.next === "fail" ? outcome.outcome : String(Reflect.get(outcome.value, "outcome")),
+    );
+    await refreshSummary(deps, plan.jobGroupId);
+  }
   return outcome;
+}
+
+/** A target's breaker: when it opens, the whole fleet stops starting there. */
+function breakerOf({ breakers, queues, log }: WorkerDeps, target: string) {
+  return {
+    failed: async (words: string) => {
+      const { failures, openMs } = await breakers.failed(target, words);
+      if (openMs === 0) return;
+      log.error(
+        { target, failures, openMs, words },
+        "the breaker of a target is open: nothing is started there, nothing is lost",
+      );
+      await queues.of(publishQueue(target)).rateLimit(Math.min(openMs, HOLD_MAX_MS));
+    },
+    succeeded: async () => {
+      await breakers.succeeded(target);
+      log.info({ target }, "a target publishes again");
+    },
+  };
 }
 
 function readPlan(job: Job): PublishPlan | string {
@@ -149,7 +181,7 @@ function readPlan(job: Job): PublishPlan | string {
 }
 
 /** Puts a parked task where it waits for a decision; one that is there already is replaced by what is known now. */
-export async function park(queues: RelayQueues, plan: PublishPlan, record: TaskRecord): Promise<void> {
+async function park(queues: RelayQueues, plan: PublishPlan, record: TaskRecord): Promise<void> {
   const jobId = taskId(plan.jobGroupId, taskKey(plan));
   await queues.parked.remove(jobId);
   const name = `jobGroup ${plan.jobGroupId} -> ${plan.target}.${plan.schema}.${plan.table} (${plan.action})`;

@@ -31,7 +31,12 @@ function tellTask({ plan, record }: RecordedTask): object {
     at === undefined ? undefined : new Date(at).toISOString();
   return {
     id: taskId(jobGroupId, taskKey(plan)),
-    ...{ target, schema, table, action, rule, rulesVersion },
+    target,
+    schema,
+    table,
+    action,
+    rule,
+    rulesVersion,
     state: record.state,
     attempts: record.attempts,
     words: record.words,

@@ -69,7 +69,7 @@ export async function dispatchCompletion(jobGroupId: number, deps: DispatchDeps,
     if (await deps.records.conclude(jobGroupId, completion.rev, outcome, words)) {
       run.tell(words);
       run.show({ progress: 100, stage: outcome, words });
-      if (outcome === "failed") return { next: "fail", words };
+      if (outcome === "failed") return { next: "fail", outcome: "failed", words };
       return { next: "done", value: { outcome, words, tasks } };
     }
     run.tell("Another report brought something new: dispatching again");

@@ -16,7 +16,7 @@ export interface BaselineQuestion {
   readonly plan: PublishPlan;
   /** The publish jobs that the platform lists for the job group. */
   readonly jobs: readonly PlatformJob[];
-  /** Publish jobs that the record knows as its own. */
+  /** Publish jobs that the record knows: this task's, its siblings', and those shown to be somebody else's. */
   readonly known: readonly number[];
   /** Asked only when there is something to explain. */
   readonly listTables: () => Promise<readonly OutputTable[]>;

@@ -3,6 +3,7 @@ import type { Outcome } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
 import type { Admission } from "../queues/task-record.ts";
 import { explainBaseline } from "./explain-baseline.ts";
+import { namesTable } from "./outputs.ts";
 import {
   bodyOf,
   end,
@@ -22,6 +23,9 @@ const BUSY_MAX_MS = 30_000;
 /** While the gate is shut, or the next start is far, each target asks again so often. */
 const ASK_AGAIN_MAX_MS = 1_000;
 
+/** A target's queue is held back no longer at a time: a task that runs and was left by its process is to be taken up soon. */
+const HOLD_MAX_MS = 5_000;
+
 type Go = Extract<Admission, { answer: "go" }>;
 type NotYet = Extract<Admission, { answer: "pace" | "gate" }>;
 
@@ -31,6 +35,7 @@ export async function start(task: PublishTask): Promise<Outcome | undefined> {
   if (!admission) return stopped(task);
   if (admission.answer !== "go") return wait(task, admission);
   task.record = { ...task.record, state: "admitted" };
+  task.probes = admission.failuresInARow > 0;
   const startsAt = task.clock.now() + admission.startInMs;
   const baseline = await takeBaseline(task, admission);
   await task.clock.sleep(startsAt - task.clock.now(), task.run.signal);
@@ -87,7 +92,7 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet
     case "breaker":
       run.show({ progress: 0, stage: "waits: the target's breaker is open" });
       await hold.write(["planned"], task.record, true);
-      return { next: "hold", ms: admission.ms };
+      return { next: "hold", ms: Math.min(admission.ms, HOLD_MAX_MS) };
   }
 }
 
@@ -98,7 +103,10 @@ async function takeBaseline(task: PublishTask, admission: Go): Promise<number[] 
     const jobs = (await platform.listJobs(plan.jobGroupId, run.signal)).filter(
       ({ jobType }) => jobType === "publish",
     );
-    const known = [task.record, ...admission.siblings].flatMap(({ publishJobs }) => publishJobs);
+    const known = [task.record, ...admission.siblings].flatMap((record) => [
+      ...record.publishJobs,
+      ...(record.foreign ?? []),
+    ]);
     const listTables = () => platform.listTables(plan.jobGroupId, run.signal);
     const verdict = await explainBaseline({ plan, jobs, known, listTables });
     switch (verdict.is) {
@@ -180,11 +188,29 @@ async function refused(task: PublishTask, error: PlatformError): Promise<Outcome
     case "busy":
       return waitForOther(task, message);
     case "refused":
+      if (failure.sameTarget && (await isListed(task))) {
+        return end(
+          task,
+          "published",
+          `Already published, says the platform, and lists the table: ${message}`,
+        );
+      }
       return end(task, "failed", message, failure.requestId ? { requestId: failure.requestId } : {});
     case "retry":
     case "gate":
     case "not-sent":
       return notSent(task, error);
+  }
+}
+
+/** Does the platform list the table among those written with this job group's results? */
+async function isListed({ plan, platform, run }: PublishTask): Promise<boolean> {
+  try {
+    const tables = await platform.listTables(plan.jobGroupId, run.signal);
+    return tables.some((table) => namesTable(table, plan));
+  } catch (error) {
+    platformFailure(error);
+    return false;
   }
 }
 

@@ -50,6 +50,8 @@ export interface PublishDeps {
   readonly hold: TaskHold;
   /** Puts the task where it waits for a person. */
   readonly park: (plan: PublishPlan, record: TaskRecord) => Promise<void>;
+  /** The target's circuit breaker. */
+  readonly breaker: { failed(words: string): Promise<void>; succeeded(): Promise<void> };
   /** Runs one such call of a target at a time in this process, in the order in which they came. */
   readonly turn: <T>(call: () => Promise<T>) => Promise<T>;
   readonly clock: {
@@ -87,6 +89,8 @@ export interface PublishTask extends PublishDeps {
   readonly run: Run;
   /** The record as it was last written. */
   record: TaskRecord;
+  /** The target failed before this task started: its success is news to the breaker. */
+  probes: boolean;
   /** Redis' clock, epoch milliseconds, kept on by this process' own. */
   readonly nowMs: () => number;
 }
@@ -131,7 +135,7 @@ export async function end(
   await save(task, state, { ...change, words, endedAt: Math.round(task.nowMs()) });
   task.run.tell(words);
   task.run.show({ progress: 100, stage: state, words });
-  if (state === "failed") return { next: "fail", words };
+  if (state === "failed") return { next: "fail", outcome: "failed", words };
   return { next: "done", value: { outcome: state, words } };
 }
 
@@ -151,7 +155,7 @@ export async function park(
   await task.park(task.plan, task.record);
   task.run.tell(words);
   task.run.show({ progress: 100, stage: "parked", words: why });
-  return { next: "fail", words };
+  return { next: "fail", outcome: "parked", words };
 }
 
 /**
@@ -160,6 +164,7 @@ export async function park(
  */
 export async function useAttempt(task: PublishTask, words: string, atLeastMs = 0): Promise<Outcome> {
   const attempts = task.record.attempts + 1;
+  await task.breaker.failed(words);
   if (attempts >= task.plan.attempts) {
     return end(task, "failed", `${words} (attempt ${attempts} of ${task.plan.attempts})`, { attempts });
   }

@@ -43,7 +43,14 @@ export async function publishToTarget(plan: PublishPlan, deps: PublishDeps, run:
 async function take(plan: PublishPlan, deps: PublishDeps, run: Run): Promise<PublishTask> {
   const { record, crashed, nowMs } = await deps.hold.claim();
   const since = deps.clock.now();
-  const task: PublishTask = { ...deps, plan, run, record, nowMs: () => nowMs + (deps.clock.now() - since) };
+  const task: PublishTask = {
+    ...deps,
+    plan,
+    run,
+    record,
+    probes: true,
+    nowMs: () => nowMs + (deps.clock.now() - since),
+  };
   if (crashed && !hasEnded(record.state)) {
     await save(task, record.state, { crashes: record.crashes + 1 });
     run.tell(`The process before stopped in the step "${record.state}"; this one goes on from there`);
@@ -66,6 +73,7 @@ async function standing(task: PublishTask): Promise<Outcome | undefined> {
     case "parked":
       return {
         next: "fail",
+        outcome: "parked",
         words: `Parked: ${record.words ?? "its outcome is unknown"}. It waits for a decision`,
       };
     case "failed":

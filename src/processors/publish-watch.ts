@@ -32,7 +32,7 @@ export async function watch(task: PublishTask): Promise<Outcome> {
   let intervalMs = settings.followFirstMs;
   for (;;) {
     await clock.sleep(intervalMs, run.signal);
-    if (run.signal.aborted) return handOver();
+    if (run.signal.aborted) return leave(task);
 
     const askedAt = task.nowMs();
     let judgement: Judgement | undefined;
@@ -41,7 +41,7 @@ export async function watch(task: PublishTask): Promise<Outcome> {
       await answered(true);
     } catch (error) {
       const failure = platformFailure(error);
-      if (run.signal.aborted) return handOver();
+      if (run.signal.aborted) return leave(task);
       await answered(failure.failure.next === "refused");
       showSilence(task, failure);
     }
@@ -51,6 +51,12 @@ export async function watch(task: PublishTask): Promise<Outcome> {
     if (task.record.answeredMs > task.plan.deadlineMs) return overdue(task, judgement);
     intervalMs = nextInterval(task, intervalMs);
   }
+}
+
+/** The process stops: whoever takes the task up goes on from here, and sees that this run did not crash. */
+async function leave(task: PublishTask): Promise<Outcome> {
+  await save(task, task.record.state, {}, true);
+  return handOver();
 }
 
 /** Looks at the job group's publish jobs, and at the group of its own if the platform gave the publish one. */
@@ -122,6 +128,7 @@ async function published(task: PublishTask, job: PlatformJob): Promise<Outcome> 
   const { plan, record } = task;
   const tookMs = task.nowMs() - (record.submittedAt ?? record.submittingAt ?? task.nowMs());
   const words = `Published to ${plan.target}.${plan.schema}.${plan.table} by publish job ${job.id} in ${seconds(tookMs)}`;
+  if (task.probes) await task.breaker.succeeded();
   return end(task, "published", words, {
     publishJobId: job.id,
     publishJobs: withId(record.publishJobs, job.id),

@@ -9,7 +9,7 @@ export const PARKED = "parked";
 export const publishQueue = (target: string): string => `publish.${target}`;
 
 /** BullMQ's prefix: the namespace as a hash tag, so that a Redis Cluster keeps all keys in one slot. */
-export const queuePrefix = (namespace: string): string => `{${namespace}}`;
+const queuePrefix = (namespace: string): string => `{${namespace}}`;
 
 /** The keys in Redis that are ours; BullMQ's own stand beside them under the same prefix. */
 export interface Keys {

@@ -12,7 +12,7 @@
  */
 export type Outcome =
   | { readonly next: "done"; readonly value: object }
-  | { readonly next: "fail"; readonly words: string }
+  | { readonly next: "fail"; readonly outcome: "failed" | "parked"; readonly words: string }
   | { readonly next: "retry"; readonly inMs: number; readonly words: string }
   | { readonly next: "later"; readonly inMs: number; readonly lookAgain?: () => Promise<boolean> }
   | { readonly next: "hold"; readonly ms: number }

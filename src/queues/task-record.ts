@@ -20,7 +20,12 @@ export interface Claimed {
 
 /** May the task start? Waits that leave the job group free name who may go instead. */
 export type Admission =
-  | { readonly answer: "go"; readonly startInMs: number; readonly siblings: readonly TaskRecord[] }
+  | {
+      readonly answer: "go";
+      readonly startInMs: number;
+      readonly failuresInARow: number;
+      readonly siblings: readonly TaskRecord[];
+    }
   | { readonly answer: "group"; readonly by: string }
   | { readonly answer: "superseded"; readonly by: number }
   | { readonly answer: "table" }
@@ -98,32 +103,23 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
           return { record: readTaskRecord(json), crashed: crashed === "1", nowMs: Number(nowUs) / 1_000 };
         },
         admit: async (record) => {
+          const admitted = writeTaskRecord({ ...record, state: "admitted" });
+          const supersede = isOrdered(plan) && plan.stale === "supersede";
+          const flags = [plan.serialize, isOrdered(plan), supersede].map(flag);
+          const rhythm = [pace.max, pace.perUs, pace.toleranceUs, pace.leadUs];
           const reply = words(
             await admit(
+              [at.group, at.lock, at.waiters, at.table, at.newest, at.pace, keys.gate, at.breaker],
               [
-                at.group,
-                at.lock,
-                at.waiters,
-                at.table,
-                at.newest,
-                keys.pace(plan.target),
-                keys.gate,
-                keys.breaker(plan.target),
-              ],
-              [
-                ...[
-                  at.field,
-                  token,
-                  at.waiter,
-                  keys.prefix,
-                  writeTaskRecord({ ...record, state: "admitted" }),
-                ],
-                ...[
-                  flag(plan.serialize),
-                  flag(isOrdered(plan)),
-                  flag(isOrdered(plan) && plan.stale === "supersede"),
-                ],
-                ...[plan.finishedAt, plan.jobGroupId, pace.max, pace.perUs, pace.toleranceUs, pace.leadUs],
+                at.field,
+                token,
+                at.waiter,
+                keys.prefix,
+                admitted,
+                ...flags,
+                plan.finishedAt,
+                plan.jobGroupId,
+                ...rhythm,
               ],
             ),
           );
@@ -194,6 +190,8 @@ function placeOf(keys: Keys, plan: PublishPlan) {
     waiters: keys.waiters(plan.jobGroupId),
     table: keys.table(key),
     newest: keys.newest(key),
+    pace: keys.pace(plan.target),
+    breaker: keys.breaker(plan.target),
     waiter: waiterOf(plan),
   };
 }
@@ -218,7 +216,8 @@ function readAdmission(reply: readonly string[]): Admission {
       return {
         answer,
         startInMs: Number(first) / 1_000,
-        siblings: reply.slice(2).map(readTaskRecord),
+        failuresInARow: Number(second),
+        siblings: reply.slice(3).map(readTaskRecord),
       };
     case "group":
       return { answer, by: first.replace(/^task:/, "") };

@@ -24,7 +24,7 @@ return {'ok', json, crashed, tostring(now_us())}
  * KEYS: group, lock, waiters, table, newest, pace, gate, breaker.
  * ARGV: field, token, waiter, prefix, admittedJson, serialize, ordered, supersede, finishedAt, jobGroupId,
  *   paceMax, pacePerUs, toleranceUs, leadUs.
- * Answers: go startInUs siblings... | lost | state s | superseded by | group field | table head wake | gate ms words wake |
+ * Answers: go startInUs failuresInARow siblings... | lost | state s | superseded by | group field | table head wake | gate ms words wake |
  *   breaker ms words wake | pace ms words wake. Whoever waits for a group or a table lets go of the task.
  */
 export const ADMIT = `${SHARED}
@@ -72,11 +72,13 @@ local gate_ms = redis.call('PTTL', KEYS[7])
 if gate_ms > 0 then return held('gate', gate_ms, redis.call('GET', KEYS[7])) end
 
 local now = now_us()
-local breaker = redis.call('HMGET', KEYS[8], 'openUntil', 'probe')
-if breaker[1] then
-  local until_us = tonumber(breaker[1])
-  if until_us > now then return held('breaker', math.ceil((until_us - now) / 1000)) end
-  if breaker[2] and breaker[2] ~= waiter then return held('breaker', 1000) end
+local breaker = redis.call('HMGET', KEYS[8], 'failures', 'openUntil', 'probeGroup', 'probeField')
+if breaker[2] then
+  local open_us = tonumber(breaker[2]) - now
+  if open_us > 0 then return held('breaker', math.ceil(open_us / 1000)) end
+  -- Half open: one publish tries; the others wait until it has ended.
+  local probing = breaker[3] and is_busy(state_of(redis.call('HGET', breaker[3], breaker[4])))
+  if probing then return held('breaker', 2000) end
 end
 
 -- The list holds the times at which starts were due, not when they came: one that is late by less than the
@@ -91,9 +93,9 @@ if max > 0 then
   redis.call('LTRIM', pace, 0, max - 1)
   redis.call('PEXPIRE', pace, math.ceil(per / 1000) + 60000)
 end
-if breaker[1] then redis.call('HSET', KEYS[8], 'probe', waiter) end
+if breaker[2] then redis.call('HSET', KEYS[8], 'probeGroup', group, 'probeField', field) end
 redis.call('HSET', group, field, ARGV[5])
-local answer = {'go', string.format('%.0f', start_in)}
+local answer = {'go', string.format('%.0f', start_in), breaker[1] or '0'}
 local all = redis.call('HGETALL', group)
 for i = 1, #all, 2 do
   if string.sub(all[i], 1, 5) == 'task:' and all[i] ~= field then answer[#answer + 1] = all[i + 1] end

@@ -1,0 +1,85 @@
+import { Counter, Gauge, Registry } from "prom-client";
+import { sendProblem, type Handler } from "../producers/problem.ts";
+
+/** What stands in Redis at the moment of a scrape. */
+export interface Readings {
+  readonly queues: readonly { readonly queue: string; readonly jobs: Readonly<Record<string, number>> }[];
+  readonly gateShutMs: number;
+  readonly breakers: readonly {
+    readonly target: string;
+    readonly open: boolean;
+    readonly failures: number;
+  }[];
+}
+
+export interface Metrics {
+  /** `/metrics`, in Prometheus' text format. */
+  readonly handler: Handler;
+  /** Counts a publish task that ended in this process. */
+  readonly ended: (target: string, outcome: string) => void;
+}
+
+/** The relay's metrics; gauges are read when they are asked for, counters are this process' own. */
+export function createMetrics(read: () => Promise<Readings>): Metrics {
+  const registry = new Registry();
+  const registers = [registry];
+  const jobs = new Gauge({
+    name: "publish_relay_queue_jobs",
+    help: "Jobs of a queue by state",
+    labelNames: ["queue", "state"],
+    registers,
+  });
+  const gate = new Gauge({
+    name: "publish_relay_gate_shut_seconds",
+    help: "Until the gate to the platform opens; 0: open",
+    registers,
+  });
+  const open = new Gauge({
+    name: "publish_relay_breaker_open",
+    help: "1 while a target's breaker is open",
+    labelNames: ["target"],
+    registers,
+  });
+  const failures = new Gauge({
+    name: "publish_relay_breaker_failures",
+    help: "Transient failures of a target in a row",
+    labelNames: ["target"],
+    registers,
+  });
+  const ended = new Counter({
+    name: "publish_relay_tasks_ended_total",
+    help: "Publish tasks that ended in this process",
+    labelNames: ["target", "outcome"],
+    registers,
+  });
+
+  async function render(): Promise<string> {
+    const readings = await read();
+    for (const { queue, jobs: counts } of readings.queues) {
+      for (const [state, count] of Object.entries(counts)) jobs.set({ queue, state }, count);
+    }
+    gate.set(readings.gateShutMs / 1_000);
+    for (const { target, open: isOpen, failures: inARow } of readings.breakers) {
+      open.set({ target }, isOpen ? 1 : 0);
+      failures.set({ target }, inARow);
+    }
+    return registry.metrics();
+  }
+
+  return {
+    ended: (target, outcome) => ended.inc({ target, outcome }),
+    handler: (_req, res) => {
+      render().then(
+        (text) => {
+          res.writeHead(200, { "content-type": registry.contentType });
+          res.end(text);
+        },
+        () =>
+          sendProblem(res, {
+            status: 503,
+            detail: "Redis does not answer: there is nothing to measure just now.",
+          }),
+      );
+    },
+  };
+}

@@ -1,0 +1,123 @@
+import { readFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import type { Logger } from "pino";
+import { type Config, ConfigError } from "./config.ts";
+import { type ParkedDecision, type Resolved, resolveParked } from "./processors/resolve-parked.ts";
+import { createFanOut, type FanOut } from "./producers/fan-out.ts";
+import { type CompletionRecords, createCompletionRecords } from "./queues/completion-record.ts";
+import { type Connections, openConnections } from "./queues/connections.ts";
+import { createGateStore, type GateStore } from "./queues/gate-store.ts";
+import { type Keys, keysOf, publishQueue } from "./queues/names.ts";
+import { NO_PACE, paceOf } from "./queues/pace.ts";
+import { createTaskRecords, type TaskRecords } from "./queues/task-record.ts";
+import { wake } from "./queues/worker.ts";
+import { startRedisServer } from "./redis-server.ts";
+import { openPlatform, type Platform } from "./relay-platform.ts";
+import { openQueues, type RelayQueues } from "./relay-queues.ts";
+import type { Rules } from "./rules/model.ts";
+import { parseRules } from "./rules/parse-rules.ts";
+import { RulesError } from "./rules/rules-error.ts";
+
+/** What the relay and its commands have in common: Redis, the queues and records in it, the platform, the rules. */
+export interface Core {
+  readonly redisUrl: string;
+  readonly connections: Connections;
+  readonly keys: Keys;
+  readonly queues: RelayQueues;
+  readonly completions: CompletionRecords;
+  readonly tasks: TaskRecords;
+  readonly gate: GateStore;
+  readonly platform: Platform;
+  readonly fanOut: FanOut;
+  /** Undefined when the default rules file is not there. */
+  readonly rules: Rules | undefined;
+}
+
+/** Keeps what was opened, to close it in reverse. */
+export interface Releasers {
+  <T>(resource: T, release: (resource: T) => Promise<unknown>): T;
+}
+
+/** Opens the core. Rejects with `ConfigError` when the rules are wrong, before anything is opened. */
+export async function openCore(config: Config, log: Logger, opened: Releasers): Promise<Core> {
+  const rules = await loadRules(config, log);
+  const redisUrl = config.redisUrl ?? (await ownRedis(config, log, opened)).url;
+  const onError = quietly(log);
+  const connections = opened(openConnections(redisUrl, onError), ({ close }) => close());
+  await connections.work.ping();
+  await whenReady(connections.ingest);
+
+  const keys = keysOf(config.namespace);
+  const targets = rules?.targets ?? [];
+  const queues = opened(await openQueues(connections, keys.prefix, targets, onError), ({ close }) => close());
+  const completions = createCompletionRecords(connections.work, keys, config.ledgerRetentionMs);
+  const paces = new Map(targets.map((target) => [target.name, paceOf(target)]));
+  const tasks = createTaskRecords({
+    redis: connections.work,
+    keys,
+    retentionMs: config.ledgerRetentionMs,
+    paceOf: (target) => paces.get(target) ?? NO_PACE,
+    wake: ({ queue, jobId }) => wake(queues.of(queue), jobId),
+    restore: async (plan) => void (await completions.plan(plan.jobGroupId, [plan])),
+  });
+  const gate = createGateStore(connections.work, keys);
+  const platform = opened(openPlatform(config, gate, log), ({ close }) => close());
+  const queueOf = (target: string) => queues.of(publishQueue(target));
+  const fanOut = createFanOut({ flows: queues.flows, redis: connections.work, keys, queueOf });
+  return { redisUrl, connections, keys, queues, completions, tasks, gate, platform, fanOut, rules };
+}
+
+/** Carries out a decision on a parked task. */
+export function resolveTask(core: Core, taskId: string, decision: ParkedDecision): Promise<Resolved> {
+  const { queues, completions, tasks, platform, fanOut } = core;
+  return resolveParked(taskId, decision, {
+    read: completions.read,
+    decide: tasks.decide,
+    listJobs: (id) => platform.listJobs(id),
+    unpark: async (id) => void (await queues.parked.remove(id)),
+    again: async (plan) => {
+      await queues.of(publishQueue(plan.target)).remove(taskId);
+      await fanOut.add(plan.jobGroupId, [plan]);
+    },
+    now: Date.now,
+  });
+}
+
+async function loadRules(config: Config, log: Logger): Promise<Rules | undefined> {
+  let text: string;
+  try {
+    text = await readFile(config.rulesFile, "utf8");
+  } catch (error) {
+    if (!config.rulesFileNamed) return undefined;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([`RULES_FILE ${config.rulesFile} cannot be read: ${why}`]);
+  }
+  try {
+    const { rules, warnings } = parseRules(text, basename(config.rulesFile));
+    for (const warning of warnings) log.warn(warning);
+    return rules;
+  } catch (error) {
+    if (error instanceof RulesError) throw new ConfigError(error.message.split("\n"));
+    throw error;
+  }
+}
+
+async function ownRedis(config: Config, log: Logger, opened: Releasers) {
+  const server = await startRedisServer({ dataDir: join(config.dataDir, "redis"), logger: log });
+  return opened(server, ({ stop }) => stop());
+}
+
+async function whenReady(redis: Connections["ingest"]): Promise<void> {
+  if (redis.status === "ready") return;
+  await new Promise<void>((resolve) => redis.once("ready", () => resolve()));
+}
+
+/** Connection errors come many at a time while Redis is away: one line in five seconds says it. */
+function quietly(log: Logger): (error: Error) => void {
+  let quietUntil = 0;
+  return (error) => {
+    if (Date.now() < quietUntil) return;
+    quietUntil = Date.now() + 5_000;
+    log.warn({ err: error }, "Redis cannot be reached, or refuses: trying again");
+  };
+}
