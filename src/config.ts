@@ -2,7 +2,6 @@ import { z } from "zod";
 import { parseDuration } from "./rules/duration.ts";
 
 const ROLES = ["web", "poll", "dispatch", "publish"] as const;
-type Role = (typeof ROLES)[number];
 
 /** The settings of one process, read once from its environment. */
 export type Config = Readonly<z.output<typeof environment>>;

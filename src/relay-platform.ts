@@ -28,6 +28,17 @@ export function openPlatform(config: Config, gateStore: GateStore, log: Logger):
     getRecipe: (id, signal) => gate.pass(() => client.getRecipe(id, signal)),
     getFlow: (id, signal) => gate.pass(() => client.getFlow(id, signal)),
     listJobs: (id, signal) => gate.pass(() => client.listJobs(id, signal)),
+    listOwnGroups: async ({ jobGroupId, flowNodeId, finishedAt }, signal) => {
+      const groups = await gate.pass(() => client.listPublishGroups(signal));
+      return groups
+        .filter(
+          ({ id, ranFor, createdAt }) => id !== jobGroupId && ranFor === "publish" && createdAt >= finishedAt,
+        )
+        .filter(
+          ({ recipeId }) => recipeId === undefined || flowNodeId === undefined || recipeId === flowNodeId,
+        )
+        .map(({ id }) => id);
+    },
     listTables: async (id, signal) => (await gate.pass(() => client.listOutputs(id, signal))).tables,
     publish: (id, body, guard, signal) => gate.pass(() => client.publish(id, body, guard, signal)),
     close: () => client.close(),
@@ -50,6 +61,7 @@ function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
     getRecipe: fail,
     getFlow: fail,
     listJobs: fail,
+    listOwnGroups: fail,
     listTables: fail,
     publish: fail,
     close: () => Promise.resolve(),

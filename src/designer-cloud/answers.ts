@@ -53,6 +53,8 @@ export const jobGroupAnswer = z
     }),
   }));
 
+export const jobLibraryAnswer = z.object({ data: z.array(jobGroupAnswer) }).transform((list) => list.data);
+
 const jobAnswer = z
   .object({
     id,

@@ -3,6 +3,7 @@ import {
   connectionAnswer,
   flowAnswer,
   jobGroupAnswer,
+  jobLibraryAnswer,
   jobsAnswer,
   outputsAnswer,
   type PlatformConnection,
@@ -53,6 +54,8 @@ interface PublishStarted {
 export interface DesignerCloud {
   getJobGroup(jobGroupId: number, signal?: AbortSignal): Promise<PlatformJobGroup>;
   listJobs(jobGroupId: number, signal?: AbortSignal): Promise<PlatformJob[]>;
+  /** The newest job groups that ran for a publish, at most 25. Source: GET /v4/jobLibrary. */
+  listPublishGroups(signal?: AbortSignal): Promise<PlatformJobGroup[]>;
   listOutputs(jobGroupId: number, signal?: AbortSignal): Promise<PlatformOutputs>;
   getRecipe(recipeId: number, signal?: AbortSignal): Promise<PlatformRecipe>;
   getFlow(flowId: number, signal?: AbortSignal): Promise<PlatformFlow>;
@@ -88,6 +91,8 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
   return {
     getJobGroup: (id, signal) => get(`/v4/jobGroups/${id}`, jobGroupAnswer, signal),
     listJobs: (id, signal) => get(`/v4/jobGroups/${id}/jobs`, jobsAnswer, signal),
+    listPublishGroups: (signal) =>
+      get("/v4/jobLibrary?limit=25&sort=-id&ranfor=publish&runBy=all", jobLibraryAnswer, signal),
     listOutputs: (id, signal) => get(`/v4/jobGroups/${id}/outputs`, outputsAnswer, signal),
     getRecipe: (id, signal) => get(`/v4/wrangledDatasets/${id}`, recipeAnswer, signal),
     getFlow: (id, signal) => get(`/v4/flows/${id}`, flowAnswer, signal),

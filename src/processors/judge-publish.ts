@@ -7,8 +7,10 @@ import type { OutputTable, PlatformJob } from "./publish-task.ts";
 export type Judgement =
   /** No job of ours is to be seen (yet). */
   | { readonly is: "absent" }
-  | { readonly is: "running"; readonly job: PlatformJob }
-  | { readonly is: "complete"; readonly job: PlatformJob }
+  /** `sure`: it is ours beyond doubt. */
+  | { readonly is: "running"; readonly job: PlatformJob; readonly sure: boolean }
+  /** Our table was written; by this job, if there is only one that can have. */
+  | { readonly is: "complete"; readonly job?: PlatformJob }
   | { readonly is: "failed"; readonly job: PlatformJob }
   /** These jobs wrote other tables than ours. */
   | { readonly is: "foreign"; readonly jobIds: number[] }
@@ -48,19 +50,21 @@ export async function judgePublish(question: PublishQuestion): Promise<Judgement
   if (!first) return followed === undefined ? { is: "absent" } : { is: "cannot-tell", jobs: [], tables: [] };
 
   if (sure && candidates.length === 1) {
-    if (!hasJobEnded(first.status)) return { is: "running", job: first };
+    if (!hasJobEnded(first.status)) return { is: "running", job: first, sure: true };
     return { is: first.status === "Complete" ? "complete" : "failed", job: first };
   }
 
   const running = candidates.find(({ status }) => !hasJobEnded(status));
-  if (running) return { is: "running", job: running };
+  if (running) return { is: "running", job: running, sure: false };
   const complete = candidates.filter(({ status }) => status === "Complete");
   const [only] = complete;
   if (!only) return { is: "absent" };
 
   const tables = await question.listTables();
-  if (tables.some((table) => namesTable(table, plan)))
-    return { is: "complete", job: complete.at(-1) ?? only };
+  if (tables.some((table) => namesTable(table, plan))) {
+    // Of several jobs none is claimed: one may be another task's, which must find it.
+    return complete.length === 1 ? { is: "complete", job: only } : { is: "complete" };
+  }
   if (listsEveryPublish(tables, question.completeJobs))
     return { is: "foreign", jobIds: complete.map(({ id }) => id) };
   // A platform that lists no tables at all: a single job with nobody else about is ours.

@@ -25,6 +25,8 @@ export interface OutputTable {
 /** What a publish asks of the platform. */
 export interface PublishPlatform {
   listJobs(jobGroupId: number, signal?: AbortSignal): Promise<readonly PlatformJob[]>;
+  /** Job groups in which a publish of this plan may show as a run of its own. */
+  listOwnGroups(plan: PublishPlan, signal?: AbortSignal): Promise<readonly number[]>;
   listTables(jobGroupId: number, signal?: AbortSignal): Promise<readonly OutputTable[]>;
   /** Sends the PUT at most once; `guard` is asked at the last moment before anything leaves the process. */
   publish(

@@ -1,5 +1,6 @@
 import type { PlatformError } from "../errors.ts";
 import type { Outcome } from "../queues/outcome.ts";
+import type { TaskRecord } from "../queues/record.ts";
 import { REPEATABLE_ACTIONS } from "../rules/model.ts";
 import { type Judgement, judgePublish } from "./judge-publish.ts";
 import {
@@ -59,10 +60,10 @@ async function leave(task: PublishTask): Promise<Outcome> {
   return handOver();
 }
 
-/** Looks at the job group's publish jobs, and at the group of its own if the platform gave the publish one. */
+/** Looks at the publish jobs of the job group, and of the groups of its own that the publish may have. */
 async function look(task: PublishTask): Promise<Judgement> {
   const { plan, platform, hold, record, run } = task;
-  const groups = [plan.jobGroupId, ...(record.shownIn === undefined ? [] : [record.shownIn])];
+  const groups = [plan.jobGroupId, ...(await ownGroups(task))];
   const [siblings, ...lists] = await Promise.all([
     hold.siblings(),
     ...groups.map((id) => platform.listJobs(id, run.signal)),
@@ -80,13 +81,28 @@ async function look(task: PublishTask): Promise<Judgement> {
     fresh,
     accepted: record.state === "submitted",
     ...(record.publishJobId !== undefined && { followed: record.publishJobId }),
-    strangersPossible: siblings.some(
-      ({ state, submittingAt }) => state === "parked" && submittingAt !== undefined,
-    ),
+    strangersPossible: siblings.some((sibling) => mayHaveUnknownJob(sibling, plan.serialize)),
     completeJobs: all.filter(({ status }) => status === "Complete").length,
     listTables: () => platform.listTables(plan.jobGroupId, run.signal),
   });
 }
+
+/** The group that the platform's answer named; without an answer, any that came since and ran from the same recipe. */
+async function ownGroups({ plan, platform, record, run }: PublishTask): Promise<readonly number[]> {
+  if (record.shownIn !== undefined) return [record.shownIn];
+  if (record.state === "submitted") return [];
+  try {
+    return await platform.listOwnGroups(plan, run.signal);
+  } catch (error) {
+    // A token that may not list runs cannot see such groups; the job group's own jobs are still told.
+    if (platformFailure(error).failure.next === "refused") return [];
+    throw error;
+  }
+}
+
+/** A parked sibling's publish may still show; with job groups not serialized, any sibling's may. */
+const mayHaveUnknownJob = ({ state, submittingAt }: TaskRecord, serialize: boolean): boolean =>
+  !serialize || (state === "parked" && submittingAt !== undefined);
 
 /** What the judgement means now; undefined: look again. */
 async function decide(
@@ -104,7 +120,7 @@ async function decide(
       return useAttempt(task, words);
     }
     case "running":
-      await adopt(task, judgement.job);
+      if (judgement.sure) await adopt(task, judgement.job);
       show(task, judgement.job);
       return undefined;
     case "foreign":
@@ -124,14 +140,13 @@ async function decide(
   }
 }
 
-async function published(task: PublishTask, job: PlatformJob): Promise<Outcome> {
+async function published(task: PublishTask, job: PlatformJob | undefined): Promise<Outcome> {
   const { plan, record } = task;
   const tookMs = task.nowMs() - (record.submittedAt ?? record.submittingAt ?? task.nowMs());
-  const words = `Published to ${plan.target}.${plan.schema}.${plan.table} by publish job ${job.id} in ${seconds(tookMs)}`;
+  const words = `Published to ${plan.target}.${plan.schema}.${plan.table} ${job ? `by publish job ${job.id} ` : ""}in ${seconds(tookMs)}`;
   if (task.probes) await task.breaker.succeeded();
   return end(task, "published", words, {
-    publishJobId: job.id,
-    publishJobs: withId(record.publishJobs, job.id),
+    ...(job && { publishJobId: job.id, publishJobs: withId(record.publishJobs, job.id) }),
     crashes: 0,
   });
 }

@@ -45,7 +45,7 @@ export function createWorker(options: WorkerOptions): RunningWorker {
     queue.name,
     async (job, token = "", signal) => {
       const run = runOf(job, AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]));
-      const outcome = await handle(job, run, token);
+      const outcome = await handle(job, run, token).catch(afterRedisTrouble);
       if (outcome.next === "hold") wakeAfter(worker, outcome.ms, onError);
       return follow(queue, job, token, outcome);
     },
@@ -82,6 +82,16 @@ export function createWorker(options: WorkerOptions): RunningWorker {
       clearTimeout(timer);
     },
   };
+}
+
+/** Redis is full, loading, or read-only: the job is not to blame, and no attempt is used. */
+const REDIS_TROUBLE = /^(OOM|LOADING|READONLY|MISCONF|MASTERDOWN|CLUSTERDOWN|TRYAGAIN|NOREPLICAS)\b/;
+const AFTER_TROUBLE_MS = 2_000;
+
+function afterRedisTrouble(error: unknown): Outcome {
+  if (error instanceof Error && REDIS_TROUBLE.test(error.message))
+    return { next: "later", inMs: AFTER_TROUBLE_MS };
+  throw error;
 }
 
 /** BullMQ's loop looks at the end of a hold only when nothing runs, or when something ends: pausing and going on wakes it. */
