@@ -10,7 +10,7 @@ export type Baseline =
   | { readonly is: "running"; readonly jobId: number }
   /** The results are in the table already. */
   | { readonly is: "published"; readonly words: string; readonly jobIds: number[] }
-  | { readonly is: "cannot-tell"; readonly words: string; readonly tables: readonly OutputTable[] };
+  | { readonly is: "cannot-tell"; readonly words: string };
 
 export interface BaselineQuestion {
   readonly plan: PublishPlan;
@@ -50,5 +50,5 @@ export async function explainBaseline(question: BaselineQuestion): Promise<Basel
   if (listsEveryPublish(tables, allComplete)) return { is: "clear" };
   if (REPEATABLE_ACTIONS.includes(plan.action)) return { is: "clear" };
   const words = `publish job ${newer.map(({ id }) => id).join(", ")} is not in this relay's record, and the platform does not say which table it wrote; "${plan.action}" again could double the rows`;
-  return { is: "cannot-tell", words, tables };
+  return { is: "cannot-tell", words };
 }

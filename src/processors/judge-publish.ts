@@ -15,11 +15,7 @@ export type Judgement =
   /** These jobs wrote other tables than ours. */
   | { readonly is: "foreign"; readonly jobIds: number[] }
   /** A job is complete that may be ours, and nothing tells. */
-  | {
-      readonly is: "cannot-tell";
-      readonly jobs: readonly PlatformJob[];
-      readonly tables: readonly OutputTable[];
-    };
+  | { readonly is: "cannot-tell" };
 
 export interface PublishQuestion {
   readonly plan: PublishPlan;
@@ -47,7 +43,7 @@ export async function judgePublish(question: PublishQuestion): Promise<Judgement
   const candidates = followed === undefined ? fresh : fresh.filter(({ id }) => id === followed);
   const first = candidates[0];
   // A job that was seen and is gone from the list is no proof that nothing was written.
-  if (!first) return followed === undefined ? { is: "absent" } : { is: "cannot-tell", jobs: [], tables: [] };
+  if (!first) return followed === undefined ? { is: "absent" } : { is: "cannot-tell" };
 
   if (sure && candidates.length === 1) {
     if (!hasJobEnded(first.status)) return { is: "running", job: first, sure: true };
@@ -70,5 +66,5 @@ export async function judgePublish(question: PublishQuestion): Promise<Judgement
   // A platform that lists no tables at all: a single job with nobody else about is ours.
   if (tables.length === 0 && candidates.length === 1 && !strangersPossible)
     return { is: "complete", job: only };
-  return { is: "cannot-tell", jobs: complete, tables };
+  return { is: "cannot-tell" };
 }

@@ -117,7 +117,7 @@ async function takeBaseline(task: PublishTask, admission: Go): Promise<number[] 
       case "published":
         return end(task, "published", verdict.words, { publishJobs: verdict.jobIds });
       case "cannot-tell":
-        return park(task, verdict.words, { jobs, tables: verdict.tables });
+        return park(task, verdict.words);
     }
   } catch (error) {
     return notSent(task, platformFailure(error));
@@ -129,7 +129,13 @@ async function submit(task: PublishTask, baseline: readonly number[]): Promise<O
   const { plan, platform, settings, run } = task;
   const submittingAt = Math.round(task.nowMs());
   const sendableUntil = submittingAt + settings.sendWindowMs;
-  await save(task, "submitting", { baseline: [...baseline], submittingAt, sendableUntil, crashes: 0 });
+  await save(task, "submitting", {
+    baseline: [...baseline],
+    submittingAt,
+    sendableUntil,
+    crashes: 0,
+    answeredMs: 0,
+  });
   run.show({ progress: 10, stage: "submitting" });
 
   // A process that was frozen since the write above must not send any more: somebody else may have gone on.

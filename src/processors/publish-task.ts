@@ -4,6 +4,7 @@ import type { TaskRecord } from "../queues/record.ts";
 import type { TaskState } from "../rules/task-state.ts";
 import type { TaskHold } from "../queues/task-record.ts";
 import type { PublishPlan } from "../rules/model.ts";
+import { taskId, taskKey } from "../rules/task-identity.ts";
 
 /** A sub-job of a job group, as far as a publish needs to know it. */
 export interface PlatformJob {
@@ -141,23 +142,42 @@ export async function end(
   return { next: "done", value: { outcome: state, words } };
 }
 
-/** Leaves the task to a person, with all that is known. */
-export async function park(
-  task: PublishTask,
-  why: string,
-  evidence: Record<string, unknown>,
-): Promise<Outcome> {
-  const words = `Parked: ${why}. Decide with: publish-relay resolve <task id> --published | --again --reason "..."`;
-  const { submittingAt, submittedAt, baseline, requestId } = task.record;
+/** Leaves the task to a person, with all that is known: what was sent and when, what the platform lists now, and why. */
+export async function park(task: PublishTask, why: string): Promise<Outcome> {
+  const { plan, run, record } = task;
+  const { submittingAt, submittedAt, baseline, publishJobId, requestId } = record;
+  const id = taskId(plan.jobGroupId, taskKey(plan));
+  const words = `Parked: ${why}. Decide with: publish-relay resolve ${id} --published | --again --reason "..."`;
   await save(task, "parked", {
     words: why,
     endedAt: Math.round(task.nowMs()),
-    evidence: { why, sent: bodyOf(task.plan), submittingAt, submittedAt, baseline, requestId, ...evidence },
+    evidence: {
+      why,
+      sent: bodyOf(plan),
+      submittingAt,
+      submittedAt,
+      baseline,
+      publishJobId,
+      requestId,
+      listed: await listForPerson(task),
+    },
   });
-  await task.park(task.plan, task.record);
-  task.run.tell(words);
-  task.run.show({ progress: 100, stage: "parked", words: why });
+  await task.park(plan, task.record);
+  run.tell(words);
+  run.show({ progress: 100, stage: "parked", words: why });
   return { next: "fail", outcome: "parked", words };
+}
+
+async function listForPerson({ plan, platform, run }: PublishTask): Promise<object> {
+  try {
+    const [jobs, tables] = await Promise.all([
+      platform.listJobs(plan.jobGroupId, run.signal),
+      platform.listTables(plan.jobGroupId, run.signal),
+    ]);
+    return { jobs: jobs.filter(({ jobType }) => jobType === "publish"), tables };
+  } catch (error) {
+    return { unknown: platformFailure(error).message };
+  }
 }
 
 /**

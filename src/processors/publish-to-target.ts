@@ -88,7 +88,7 @@ async function standing(task: PublishTask): Promise<Outcome | undefined> {
         return undefined;
       }
       return record.state === "submitting"
-        ? park(task, `the process died ${record.crashes} times after the PUT may have been sent`, {})
+        ? park(task, `the process died ${record.crashes} times after the PUT may have been sent`)
         : end(
             task,
             "failed",

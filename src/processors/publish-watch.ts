@@ -49,7 +49,9 @@ export async function watch(task: PublishTask): Promise<Outcome> {
 
     const outcome = judgement && (await decide(task, judgement, askedAt));
     if (outcome) return outcome;
-    if (task.record.answeredMs > task.plan.deadlineMs) return overdue(task, judgement);
+    // What is absent or cannot be told ends by settling; only a publish that runs, or is not told of, can be overdue.
+    const unended = judgement === undefined || judgement.is === "running";
+    if (unended && task.record.answeredMs > task.plan.deadlineMs) return overdue(task);
     intervalMs = nextInterval(task, intervalMs);
   }
 }
@@ -133,10 +135,7 @@ async function decide(
       if (!isSettled(task, askedAt)) return undefined;
       if (REPEATABLE_ACTIONS.includes(task.plan.action))
         return useAttempt(task, "The outcome cannot be told, and the action may be repeated");
-      return park(task, "a publish job is complete, and the platform does not say which table it wrote", {
-        jobs: judgement.jobs,
-        tables: judgement.tables,
-      });
+      return park(task, "a publish job is complete, and the platform does not say which table it wrote");
   }
 }
 
@@ -164,7 +163,7 @@ async function settled(task: PublishTask, askedAt: number): Promise<Outcome | un
     ? "The platform accepted the publish, but started no job"
     : "The publish was not applied";
   if (plan.settleAfterMs === "never") {
-    return park(task, `${what.toLowerCase()} that shows, and settleAfter is "never"`, {});
+    return park(task, `${what.toLowerCase()} that shows, and settleAfter is "never"`);
   }
   return useAttempt(task, `${what} within ${seconds(plan.settleAfterMs)}`);
 }
@@ -238,9 +237,6 @@ function countAnswers(task: PublishTask): (answered: boolean) => Promise<void> {
   };
 }
 
-async function overdue(task: PublishTask, judgement: Judgement | undefined): Promise<Outcome> {
-  const job = judgement?.is === "running" ? judgement.job : undefined;
-  return park(task, `the publish did not end within its deadline of ${seconds(task.plan.deadlineMs)}`, {
-    ...(job && { job }),
-  });
+function overdue(task: PublishTask): Promise<Outcome> {
+  return park(task, `the publish did not end within its deadline of ${seconds(task.plan.deadlineMs)}`);
 }

@@ -5,7 +5,7 @@ import type { Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { CONCLUDE, PLAN, REPORT } from "./scripts/completion.ts";
-import { isOrdered, trackedOf, waiterOf } from "./task-record.ts";
+import { isOrdered, trackedOf } from "./task-record.ts";
 
 /** How a completion ended; all but `dispatched` are opened again by the next report. */
 export type CompletionOutcome = "dispatched" | "no-rule" | "skipped" | "unknown" | "failed";
@@ -99,7 +99,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
 
 function tracking(keys: Keys, plan: PublishPlan): string[] {
   const tableKey = taskField(plan).replace(/^task:/, "");
-  return [trackedOf(plan), isOrdered(plan) ? keys.table(tableKey) : "", waiterOf(plan)];
+  return [trackedOf(plan), isOrdered(plan) ? keys.table(tableKey) : ""];
 }
 
 function readCompletion(all: Record<string, string>): Completion | undefined {

@@ -120,6 +120,7 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
                 plan.finishedAt,
                 plan.jobGroupId,
                 ...rhythm,
+                at.tracked,
               ],
             ),
           );
@@ -144,9 +145,9 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
         isFree: async () => {
           const [siblings, head] = await Promise.all([
             plan.serialize ? readSiblings() : [],
-            isOrdered(plan) ? redis.zrange(at.table, "0", "0") : [at.waiter],
+            isOrdered(plan) ? redis.zrange(at.table, "0", "0") : [],
           ]);
-          return !siblings.some(({ state }) => isBusy(state)) && (head[0] ?? at.waiter) === at.waiter;
+          return !siblings.some(({ state }) => isBusy(state)) && (head[0] ?? at.tracked) === at.tracked;
         },
       };
     },
@@ -169,7 +170,7 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
 export const isOrdered = (plan: PublishPlan): boolean => REPEATABLE_ACTIONS.includes(plan.action);
 
 /** How a task is named where it waits or stands open: queue and job id. */
-export const waiterOf = (plan: PublishPlan): string =>
+const waiterOf = (plan: PublishPlan): string =>
   `${publishQueue(plan.target)}\t${taskId(plan.jobGroupId, taskKey(plan))}`;
 
 /** How the list of open tasks names a task: all that is needed to find its job and its record. */
@@ -193,6 +194,7 @@ function placeOf(keys: Keys, plan: PublishPlan) {
     pace: keys.pace(plan.target),
     breaker: keys.breaker(plan.target),
     waiter: waiterOf(plan),
+    tracked: trackedOf(plan),
   };
 }
 

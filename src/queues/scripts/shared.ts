@@ -54,13 +54,13 @@ local function land(keys, field, before, after, task)
   local wake_table, wake_group = '', ''
   if was_ended and not ended then
     redis.call('ZADD', open, now_us(), task.tracked)
-    if task.ordered then redis.call('ZADD', table_key, task.finished_at, task.waiter) end
+    if task.ordered then redis.call('ZADD', table_key, task.finished_at, task.tracked) end
     redis.call('PERSIST', group)
   end
   if ended then
     if after ~= 'parked' then redis.call('ZREM', open, task.tracked) end
     if task.ordered then
-      redis.call('ZREM', table_key, task.waiter)
+      redis.call('ZREM', table_key, task.tracked)
       wake_table = redis.call('ZRANGE', table_key, 0, 0)[1] or ''
     end
     if task.ordered and after == 'published' then

@@ -23,17 +23,29 @@ return {'ok', json, crashed, tostring(now_us())}
  *
  * KEYS: group, lock, waiters, table, newest, pace, gate, breaker.
  * ARGV: field, token, waiter, prefix, admittedJson, serialize, ordered, supersede, finishedAt, jobGroupId,
- *   paceMax, pacePerUs, toleranceUs, leadUs.
+ *   paceMax, pacePerUs, toleranceUs, leadUs, tracked.
  * Answers: go startInUs failuresInARow siblings... | lost | state s | superseded by | group field | table head wake | gate ms words wake |
  *   breaker ms words wake | pace ms words wake. Whoever waits for a group or a table lets go of the task.
  */
 export const ADMIT = `${SHARED}
+-- The first open task of a table that is not this one. One whose record has ended or is gone holds up nobody.
+local function older_open_task(table_key, prefix, own)
+  while true do
+    local head = redis.call('ZRANGE', table_key, 0, 0)[1]
+    if not head or head == own then return nil end
+    local job_group, field = string.match(head, '^[^\\t]+\\t[^\\t]+\\t([^\\t]+)\\t(.+)$')
+    local state = state_of(redis.call('HGET', prefix .. ':group:' .. job_group, field))
+    if state == 'planned' or is_busy(state) then return head end
+    redis.call('ZREM', table_key, head)
+  end
+end
+
 local group, waiters, table_key, newest, pace = KEYS[1], KEYS[3], KEYS[4], KEYS[5], KEYS[6]
 local field, token, waiter, prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local serialize, ordered, supersede = ARGV[6] == '1', ARGV[7] == '1', ARGV[8] == '1'
 local finished_at, job_group = tonumber(ARGV[9]), tonumber(ARGV[10])
 local max, per = tonumber(ARGV[11]), tonumber(ARGV[12])
-local tolerance, lead = tonumber(ARGV[13]), tonumber(ARGV[14])
+local tolerance, lead, tracked = tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15]
 
 if not is_holder(group, field, KEYS[2], token) then return {'lost'} end
 local state = state_of(redis.call('HGET', group, field))
@@ -61,10 +73,10 @@ local function held(answer, ms, words)
 end
 
 if ordered then
-  local head = redis.call('ZRANGE', table_key, 0, 0)[1]
-  if head and head ~= waiter then
+  local older = older_open_task(table_key, prefix, tracked)
+  if older then
     redis.call('HSET', group, 'holder:' .. field, '')
-    return held('table', 0, head)
+    return held('table', 0, older)
   end
 end
 
