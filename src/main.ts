@@ -36,6 +36,8 @@ async function start(): Promise<void> {
     const { port } = await relay.start();
     log.info({ port, board: `http://${config.host}:${port}/board` }, "ready");
   } catch (error) {
+    // A start that was stopped fails; whoever stopped it ends the process.
+    if (stopping) return;
     await relay.stop();
     throw error;
   }

@@ -3,6 +3,7 @@ import { basename, join } from "node:path";
 import type { Logger } from "pino";
 import { type Config, ConfigError } from "./config.ts";
 import { type ParkedDecision, type Resolved, resolveParked } from "./processors/resolve-parked.ts";
+import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import { createFanOut, type FanOut } from "./producers/fan-out.ts";
 import { type CompletionRecords, createCompletionRecords } from "./queues/completion-record.ts";
 import { type Connections, openConnections } from "./queues/connections.ts";
@@ -15,6 +16,7 @@ import { startRedisServer } from "./redis-server.ts";
 import { openPlatform, type Platform } from "./relay-platform.ts";
 import { openQueues, type RelayQueues } from "./relay-queues.ts";
 import type { Rules } from "./rules/model.ts";
+import { completionId } from "./rules/task-identity.ts";
 import { parseRules } from "./rules/parse-rules.ts";
 import { RulesError } from "./rules/rules-error.ts";
 
@@ -67,10 +69,21 @@ export async function openCore(config: Config, log: Logger, opened: Releasers): 
   return { redisUrl, connections, keys, queues, completions, tasks, gate, platform, fanOut, rules };
 }
 
+/** A task that ends after its job group's parent (an operator decided or tried it again) changes the parent's summary. */
+export async function refreshSummary(
+  { queues, keys, completions, connections }: Pick<Core, "queues" | "keys" | "completions" | "connections">,
+  jobGroupId: number,
+): Promise<void> {
+  const parent = keys.queue(queues.jobGroups.name, completionId(jobGroupId));
+  if ((await connections.work.hexists(parent, "finishedOn")) === 0) return;
+  const { tasks } = await completions.read(jobGroupId);
+  await connections.work.hset(parent, "returnvalue", JSON.stringify(summariseJobGroup(tasks)));
+}
+
 /** Carries out a decision on a parked task. */
-export function resolveTask(core: Core, taskId: string, decision: ParkedDecision): Promise<Resolved> {
+export async function resolveTask(core: Core, taskId: string, decision: ParkedDecision): Promise<Resolved> {
   const { queues, completions, tasks, platform, fanOut } = core;
-  return resolveParked(taskId, decision, {
+  const resolved = await resolveParked(taskId, decision, {
     read: completions.read,
     decide: tasks.decide,
     listJobs: (id) => platform.listJobs(id),
@@ -81,6 +94,8 @@ export function resolveTask(core: Core, taskId: string, decision: ParkedDecision
     },
     now: Date.now,
   });
+  if (resolved.kind === "resolved") await refreshSummary(core, resolved.jobGroupId);
+  return resolved;
 }
 
 async function loadRules(config: Config, log: Logger): Promise<Rules | undefined> {

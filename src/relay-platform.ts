@@ -23,6 +23,15 @@ export function openPlatform(config: Config, gateStore: GateStore, log: Logger):
   });
   if (!url) return nowhere(gate.pass);
   const client = createDesignerCloud({ baseUrl: url, token: () => source.current() });
+  // A connection's database does not change under its id. One that is not told is asked for again.
+  const databases = new Map<number, string>();
+  const databaseOf = async (connection: number, signal?: AbortSignal): Promise<string | undefined> => {
+    const known = databases.get(connection);
+    if (known) return known;
+    const { database } = await gate.pass(() => client.getConnection(connection, signal)).catch(unlessRefused);
+    if (database) databases.set(connection, database);
+    return database;
+  };
   return {
     getJobGroup: (id, signal) => gate.pass(() => client.getJobGroup(id, signal)),
     getRecipe: (id, signal) => gate.pass(() => client.getRecipe(id, signal)),
@@ -39,10 +48,26 @@ export function openPlatform(config: Config, gateStore: GateStore, log: Logger):
         )
         .map(({ id }) => id);
     },
-    listTables: async (id, signal) => (await gate.pass(() => client.listOutputs(id, signal))).tables,
+    listTables: async ({ jobGroupId, connection }, signal) => {
+      const [{ tables }, own] = await Promise.all([
+        gate.pass(() => client.listOutputs(jobGroupId, signal)),
+        databaseOf(connection, signal),
+      ]);
+      return tables.map(({ path, table, database }) => ({
+        path,
+        table,
+        ...(database && own && { place: database === own ? ("ours" as const) : ("elsewhere" as const) }),
+      }));
+    },
     publish: (id, body, guard, signal) => gate.pass(() => client.publish(id, body, guard, signal)),
     close: () => client.close(),
   };
+}
+
+/** A token that may not look at connections does not learn where a table is. */
+function unlessRefused(error: unknown): { database?: string } {
+  if (error instanceof PlatformError && error.failure.next === "refused") return {};
+  throw error;
 }
 
 function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {

@@ -17,6 +17,7 @@ import { parsePlan } from "./queues/payloads.ts";
 import type { TaskRecord } from "./queues/record.ts";
 import type { TaskRecords } from "./queues/task-record.ts";
 import { createWorker, type RunningWorker } from "./queues/worker.ts";
+import { refreshSummary } from "./relay-core.ts";
 import type { RelayQueues } from "./relay-queues.ts";
 import type { PublishPlan, Rules } from "./rules/model.ts";
 import { completionId, taskId, taskKey } from "./rules/task-identity.ts";
@@ -186,18 +187,6 @@ async function park(queues: RelayQueues, plan: PublishPlan, record: TaskRecord):
   await queues.parked.remove(jobId);
   const name = `jobGroup ${plan.jobGroupId} -> ${plan.target}.${plan.schema}.${plan.table} (${plan.action})`;
   await queues.parked.add(name, { ...plan, evidence: record.evidence }, { jobId });
-}
-
-/** A task that ends after its job group's parent (an operator tried it again, say) changes the parent's summary. */
-async function refreshSummary(
-  { queues, keys, completions, connections }: WorkerDeps,
-  jobGroupId: number,
-): Promise<void> {
-  const parent = keys.queue(queues.jobGroups.name, completionId(jobGroupId));
-  if ((await connections.work.hexists(parent, "finishedOn")) === 0) return;
-  const { tasks } = await completions.read(jobGroupId);
-  const summary = summariseJobGroup(tasks);
-  await connections.work.hset(parent, "returnvalue", JSON.stringify(summary));
 }
 
 /** Brings back the jobs of open tasks, and completions that nobody dispatches. */

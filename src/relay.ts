@@ -36,6 +36,7 @@ export function createRelay(config: Config, log: Logger): Relay {
     releasers.push(async () => void (await release(resource)));
     return resource;
   };
+  let starting: Promise<unknown> = Promise.resolve();
 
   async function start(): Promise<{ port: number; redisUrl: string }> {
     const core = await openCore(config, log, opened);
@@ -101,14 +102,23 @@ export function createRelay(config: Config, log: Logger): Relay {
     return workers;
   }
 
+  async function releaseAll(): Promise<void> {
+    for (const release of releasers.splice(0).reverse()) {
+      await release().catch((error: unknown) => log.warn({ err: error }, "something did not close cleanly"));
+    }
+  }
+
   return {
-    start,
+    start: () => {
+      const started = start();
+      starting = started.catch(() => undefined);
+      return started;
+    },
     stop: async () => {
-      for (const release of releasers.splice(0).reverse()) {
-        await release().catch((error: unknown) =>
-          log.warn({ err: error }, "something did not close cleanly"),
-        );
-      }
+      await releaseAll();
+      // A start that was under way has opened more meanwhile, or has met what was closed.
+      await starting;
+      await releaseAll();
     },
   };
 }

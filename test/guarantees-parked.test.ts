@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { startScript } from "./support/processes.ts";
 import { redisUrl } from "./support/redis.ts";
-import { API_TOKEN, only, openSite, type Site, statesOf } from "./support/relay.ts";
+import { API_TOKEN, openSite, type Site, statesOf } from "./support/relay.ts";
 
 const MAIN = new URL("../src/main.ts", import.meta.url);
 const TASK = "jobgroup-2-2-public-orders";

@@ -91,12 +91,12 @@ export const outputsAnswer = z
           })),
       )
       .nullish(),
-    // databaseConnectString is left out: it may name users.
     tables: z
       .array(
         z
           .object({
             vendor: text,
+            databaseConnectString: text,
             relationalPath: z.array(z.string()).nullish(),
             table: z.string(),
             action: text,
@@ -104,7 +104,11 @@ export const outputsAnswer = z
           .transform((table) => ({
             table: table.table,
             path: table.relationalPath ?? [],
-            ...present({ vendor: table.vendor, action: table.action }),
+            ...present({
+              vendor: table.vendor,
+              action: table.action,
+              database: databaseOf(table.databaseConnectString),
+            }),
           })),
       )
       .nullish(),
@@ -119,10 +123,26 @@ export const flowAnswer = z
   .object({ id, name: text })
   .transform((flow) => ({ id: flow.id, ...present({ name: flow.name }) }));
 
-export const connectionAnswer = z.object({ id, name: text, vendor: text }).transform((connection) => ({
-  id: connection.id,
-  ...present({ name: connection.name, vendor: connection.vendor }),
-}));
+const address = z.object({ host: text, port: z.union([z.number(), z.string()]).nullish(), database: text });
+
+export const connectionAnswer = z
+  .object({ id, name: text, vendor: text, connectParams: address.nullish() })
+  .transform(({ id: connectionId, name, vendor, connectParams: at }) => ({
+    id: connectionId,
+    ...present({
+      name,
+      vendor,
+      database:
+        at?.host && at.database ? `${at.host}:${at.port ?? ""}/${at.database}`.toLowerCase() : undefined,
+    }),
+  }));
+
+/** Host, port and database of a connect string, `cluster.example.com:5439/dev`; the rest may name users. */
+function databaseOf(connectString: string | null | undefined): string | undefined {
+  const [, host, port = "", database] =
+    /\/\/(?:[^@/]*@)?([^:/?;]+)(?::(\d+))?\/([^?;&]+)/.exec(connectString ?? "") ?? [];
+  return host && database ? `${host}:${port}/${database}`.toLowerCase() : undefined;
+}
 
 /** The 200 of a publish. One of the three fields must be there, so that a stranger's 200 is not taken for a start. */
 export const publishAnswer = z

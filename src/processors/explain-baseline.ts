@@ -1,6 +1,7 @@
+import type { Sibling } from "../queues/task-record.ts";
 import { REPEATABLE_ACTIONS, type PublishPlan } from "../rules/model.ts";
 import { hasJobEnded } from "./job-status.ts";
-import { listsEveryPublish, namesTable } from "./outputs.ts";
+import { isListed, listsEveryPublish } from "./outputs.ts";
 import type { OutputTable, PlatformJob } from "./publish-task.ts";
 
 export type Baseline =
@@ -18,6 +19,7 @@ export interface BaselineQuestion {
   readonly jobs: readonly PlatformJob[];
   /** Publish jobs that the record knows: this task's, its siblings', and those shown to be somebody else's. */
   readonly known: readonly number[];
+  readonly siblings: readonly Sibling[];
   /** Asked only when there is something to explain. */
   readonly listTables: () => Promise<readonly OutputTable[]>;
 }
@@ -38,17 +40,18 @@ export async function explainBaseline(question: BaselineQuestion): Promise<Basel
 
   const tables = await question.listTables();
   const jobIds = complete.map(({ id }) => id);
-  if (tables.some((table) => namesTable(table, plan))) {
+  const listed = isListed(tables, plan, question.siblings);
+  if (listed === "yes") {
     const words = `Already published: the platform lists ${plan.schema}.${plan.table} among this job group's tables, written by publish job ${jobIds.join(" or ")}`;
     return { is: "published", words, jobIds };
   }
   // Publishes that the job group made itself while it ran are older than its end.
   const newer = complete.filter(({ createdAt }) => createdAt === undefined || createdAt > plan.finishedAt);
-  if (newer.length === 0) return { is: "clear" };
+  if (newer.length === 0 && listed === "no") return { is: "clear" };
 
   const allComplete = question.jobs.filter(({ status }) => status === "Complete").length;
-  if (listsEveryPublish(tables, allComplete)) return { is: "clear" };
+  if (listed === "no" && listsEveryPublish(tables, allComplete)) return { is: "clear" };
   if (REPEATABLE_ACTIONS.includes(plan.action)) return { is: "clear" };
-  const words = `publish job ${newer.map(({ id }) => id).join(", ")} is not in this relay's record, and the platform does not say which table it wrote; "${plan.action}" again could double the rows`;
+  const words = `publish job ${jobIds.join(", ")} is not in this relay's record, and the platform does not say which table it wrote; "${plan.action}" again could double the rows`;
   return { is: "cannot-tell", words };
 }

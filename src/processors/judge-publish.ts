@@ -1,6 +1,7 @@
+import type { Sibling } from "../queues/task-record.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { hasJobEnded } from "./job-status.ts";
-import { listsEveryPublish, namesTable } from "./outputs.ts";
+import { isListed, listsEveryPublish } from "./outputs.ts";
 import type { OutputTable, PlatformJob } from "./publish-task.ts";
 
 /** What the platform's list of publish jobs says of a PUT that was sent, or may have been. */
@@ -29,6 +30,7 @@ export interface PublishQuestion {
   readonly strangersPossible: boolean;
   /** How many publish jobs of the job group are complete, whoever's they are. */
   readonly completeJobs: number;
+  readonly siblings: readonly Sibling[];
   readonly listTables: () => Promise<readonly OutputTable[]>;
 }
 
@@ -57,7 +59,9 @@ export async function judgePublish(question: PublishQuestion): Promise<Judgement
   if (!only) return { is: "absent" };
 
   const tables = await question.listTables();
-  if (tables.some((table) => namesTable(table, plan))) {
+  const listed = isListed(tables, plan, question.siblings);
+  if (listed === "maybe") return { is: "cannot-tell" };
+  if (listed === "yes") {
     // Of several jobs none is claimed: one may be another task's, which must find it.
     return complete.length === 1 ? { is: "complete", job: only } : { is: "complete" };
   }

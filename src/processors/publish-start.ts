@@ -3,7 +3,7 @@ import type { Outcome } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
 import type { Admission } from "../queues/task-record.ts";
 import { explainBaseline } from "./explain-baseline.ts";
-import { namesTable } from "./outputs.ts";
+import { isListed } from "./outputs.ts";
 import {
   bodyOf,
   end,
@@ -85,10 +85,10 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet
       );
     case "group":
       run.show({ progress: 0, stage: `waits for ${admission.by} of the same job group` });
-      return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.isFree() };
+      return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.mayGoOn() };
     case "table":
       run.show({ progress: 0, stage: "waits for an older job group's publish to this table" });
-      return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.isFree() };
+      return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.mayGoOn() };
     case "breaker":
       run.show({ progress: 0, stage: "waits: the target's breaker is open" });
       await hold.write(["planned"], task.record, true);
@@ -107,8 +107,8 @@ async function takeBaseline(task: PublishTask, admission: Go): Promise<number[] 
       ...record.publishJobs,
       ...(record.foreign ?? []),
     ]);
-    const listTables = () => platform.listTables(plan.jobGroupId, run.signal);
-    const verdict = await explainBaseline({ plan, jobs, known, listTables });
+    const listTables = () => platform.listTables(plan, run.signal);
+    const verdict = await explainBaseline({ plan, jobs, known, siblings: admission.siblings, listTables });
     switch (verdict.is) {
       case "clear":
         return jobs.map(({ id }) => id);
@@ -194,7 +194,7 @@ async function refused(task: PublishTask, error: PlatformError): Promise<Outcome
     case "busy":
       return waitForOther(task, message);
     case "refused":
-      if (failure.sameTarget && (await isListed(task))) {
+      if (failure.sameTarget && (await platformLists(task))) {
         return end(
           task,
           "published",
@@ -210,10 +210,10 @@ async function refused(task: PublishTask, error: PlatformError): Promise<Outcome
 }
 
 /** Does the platform list the table among those written with this job group's results? */
-async function isListed({ plan, platform, run }: PublishTask): Promise<boolean> {
+async function platformLists({ plan, platform, hold, run }: PublishTask): Promise<boolean> {
   try {
-    const tables = await platform.listTables(plan.jobGroupId, run.signal);
-    return tables.some((table) => namesTable(table, plan));
+    const [tables, siblings] = await Promise.all([platform.listTables(plan, run.signal), hold.siblings()]);
+    return isListed(tables, plan, siblings) === "yes";
   } catch (error) {
     platformFailure(error);
     return false;

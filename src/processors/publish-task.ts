@@ -21,6 +21,8 @@ export interface PlatformJob {
 export interface OutputTable {
   readonly path: readonly string[];
   readonly table: string;
+  /** Is it in the database of the plan's connection? Absent when the platform does not say. */
+  readonly place?: "ours" | "elsewhere";
 }
 
 /** What a publish asks of the platform. */
@@ -28,7 +30,7 @@ export interface PublishPlatform {
   listJobs(jobGroupId: number, signal?: AbortSignal): Promise<readonly PlatformJob[]>;
   /** Job groups in which a publish of this plan may show as a run of its own. */
   listOwnGroups(plan: PublishPlan, signal?: AbortSignal): Promise<readonly number[]>;
-  listTables(jobGroupId: number, signal?: AbortSignal): Promise<readonly OutputTable[]>;
+  listTables(plan: PublishPlan, signal?: AbortSignal): Promise<readonly OutputTable[]>;
   /** Sends the PUT at most once; `guard` is asked at the last moment before anything leaves the process. */
   publish(
     jobGroupId: number,
@@ -172,7 +174,7 @@ async function listForPerson({ plan, platform, run }: PublishTask): Promise<obje
   try {
     const [jobs, tables] = await Promise.all([
       platform.listJobs(plan.jobGroupId, run.signal),
-      platform.listTables(plan.jobGroupId, run.signal),
+      platform.listTables(plan, run.signal),
     ]);
     return { jobs: jobs.filter(({ jobType }) => jobType === "publish"), tables };
   } catch (error) {

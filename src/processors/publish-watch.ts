@@ -84,8 +84,9 @@ async function look(task: PublishTask): Promise<Judgement> {
     accepted: record.state === "submitted",
     ...(record.publishJobId !== undefined && { followed: record.publishJobId }),
     strangersPossible: siblings.some((sibling) => mayHaveUnknownJob(sibling, plan.serialize)),
+    siblings,
     completeJobs: all.filter(({ status }) => status === "Complete").length,
-    listTables: () => platform.listTables(plan.jobGroupId, run.signal),
+    listTables: () => platform.listTables(plan, run.signal),
   });
 }
 
@@ -163,7 +164,7 @@ async function settled(task: PublishTask, askedAt: number): Promise<Outcome | un
     ? "The platform accepted the publish, but started no job"
     : "The publish was not applied";
   if (plan.settleAfterMs === "never") {
-    return park(task, `${what.toLowerCase()} that shows, and settleAfter is "never"`);
+    return park(task, 'no publish job shows, and settleAfter is "never": nothing is sent again on a guess');
   }
   return useAttempt(task, `${what} within ${seconds(plan.settleAfterMs)}`);
 }

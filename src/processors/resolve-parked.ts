@@ -15,6 +15,7 @@ export interface ParkedDecision {
 export type Resolved =
   | {
       readonly kind: "resolved";
+      readonly jobGroupId: number;
       readonly task: { readonly id: string; readonly state: string; readonly words: string };
     }
   | { readonly kind: "unknown" }
@@ -57,7 +58,7 @@ export async function resolveParked(
   }
   if (decision.outcome === "again") await deps.again(task.plan);
   await deps.unpark(id);
-  return { kind: "resolved", task: { id, state: record.state, words: record.words ?? "" } };
+  return { kind: "resolved", jobGroupId, task: { id, state: record.state, words: record.words ?? "" } };
 }
 
 /**

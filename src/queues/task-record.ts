@@ -2,12 +2,12 @@ import type { Redis } from "ioredis";
 import { LostTaskError } from "../errors.ts";
 import { REPEATABLE_ACTIONS, type PublishPlan } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
-import { hasEnded, isBusy, type TaskState } from "../rules/task-state.ts";
+import { hasEnded, type TaskState } from "../rules/task-state.ts";
 import { type Keys, publishQueue } from "./names.ts";
 import type { Pace } from "./pace.ts";
 import { readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
-import { ADMIT, CLAIM, DECIDE, WRITE } from "./scripts/task.ts";
+import { ADMIT, CLAIM, DECIDE, LOOK_AGAIN, WRITE } from "./scripts/task.ts";
 
 /** What a run found when it took a task over. */
 export interface Claimed {
@@ -18,13 +18,19 @@ export interface Claimed {
   readonly nowMs: number;
 }
 
+/** Another task of the same job group. */
+export interface Sibling extends TaskRecord {
+  /** Its place, `2/public/orders`. */
+  readonly key: string;
+}
+
 /** May the task start? Waits that leave the job group free name who may go instead. */
 export type Admission =
   | {
       readonly answer: "go";
       readonly startInMs: number;
       readonly failuresInARow: number;
-      readonly siblings: readonly TaskRecord[];
+      readonly siblings: readonly Sibling[];
     }
   | { readonly answer: "group"; readonly by: string }
   | { readonly answer: "superseded"; readonly by: number }
@@ -45,9 +51,9 @@ export interface TaskHold {
   /** Writes the next state; `letGo` ends this run's hold. */
   write(from: readonly TaskState[], record: TaskRecord, letGo?: boolean): Promise<void>;
   /** The other tasks of the job group, as they stand now. */
-  siblings(): Promise<TaskRecord[]>;
-  /** Is the job group free of other publishes, and is it the table's turn? */
-  isFree(): Promise<boolean>;
+  siblings(): Promise<Sibling[]>;
+  /** Asked once the task sleeps: did the reason to wait go away in between? If not, it will be woken. */
+  mayGoOn(): Promise<boolean>;
 }
 
 export interface TaskRecords {
@@ -73,6 +79,7 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
   const claim = registerScript(redis, "relayClaim", CLAIM, 2);
   const admit = registerScript(redis, "relayAdmit", ADMIT, 8);
   const write = registerScript(redis, "relayWrite", WRITE, 6);
+  const lookAgain = registerScript(redis, "relayLookAgain", LOOK_AGAIN, 3);
   const decide = registerScript(redis, "relayDecide", DECIDE, 5);
 
   const wakeAll = async (waiters: readonly string[]): Promise<void> => {
@@ -84,11 +91,9 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
       const at = placeOf(keys, plan);
       const landing = landingOf(keys, plan, retentionMs);
       const pace = paceOf(plan.target);
-      const readSiblings = async (): Promise<TaskRecord[]> => {
-        const all = await redis.hgetall(at.group);
-        return Object.entries(all)
-          .filter(([field]) => field.startsWith("task:") && field !== at.field)
-          .map(([, json]) => readTaskRecord(json));
+      const siblings = async (): Promise<Sibling[]> => {
+        const all = Object.entries(await redis.hgetall(at.group));
+        return readSiblings(all.filter(([field]) => field.startsWith("task:") && field !== at.field).flat());
       };
       return {
         claim: async () => {
@@ -141,14 +146,12 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
             throw new LostTaskError(`The task is ${reply[1]}, not ${from.join(" or ")}`);
           await wakeAll(reply.slice(1));
         },
-        siblings: readSiblings,
-        isFree: async () => {
-          const [siblings, head] = await Promise.all([
-            plan.serialize ? readSiblings() : [],
-            isOrdered(plan) ? redis.zrange(at.table, "0", "0") : [],
-          ]);
-          return !siblings.some(({ state }) => isBusy(state)) && (head[0] ?? at.tracked) === at.tracked;
-        },
+        siblings,
+        mayGoOn: async () =>
+          (await lookAgain(
+            [at.group, at.waiters, at.table],
+            [at.field, at.waiter, at.tracked, flag(plan.serialize), flag(isOrdered(plan))],
+          )) === 1,
       };
     },
     decide: async (plan, shown, record) => {
@@ -176,6 +179,13 @@ const waiterOf = (plan: PublishPlan): string =>
 /** How the list of open tasks names a task: all that is needed to find its job and its record. */
 export const trackedOf = (plan: PublishPlan): string =>
   `${waiterOf(plan)}\t${plan.jobGroupId}\t${taskField(plan)}`;
+
+/** Field and JSON in turn, as Redis lists a hash. */
+function readSiblings(pairs: readonly string[]): Sibling[] {
+  return pairs.flatMap((field, i) =>
+    i % 2 === 0 ? [{ ...readTaskRecord(pairs[i + 1] ?? ""), key: field.replace(/^task:/, "") }] : [],
+  );
+}
 
 function readWaiter(waiter: string): Waiter {
   const [queue = "", jobId = ""] = waiter.split("\t");
@@ -219,7 +229,7 @@ function readAdmission(reply: readonly string[]): Admission {
         answer,
         startInMs: Number(first) / 1_000,
         failuresInARow: Number(second),
-        siblings: reply.slice(3).map(readTaskRecord),
+        siblings: readSiblings(reply.slice(3)),
       };
     case "group":
       return { answer, by: first.replace(/^task:/, "") };

@@ -24,7 +24,7 @@ return {'ok', json, crashed, tostring(now_us())}
  * KEYS: group, lock, waiters, table, newest, pace, gate, breaker.
  * ARGV: field, token, waiter, prefix, admittedJson, serialize, ordered, supersede, finishedAt, jobGroupId,
  *   paceMax, pacePerUs, toleranceUs, leadUs, tracked.
- * Answers: go startInUs failuresInARow siblings... | lost | state s | superseded by | group field | table head wake | gate ms words wake |
+ * Answers: go startInUs failuresInARow (field json)... | lost | state s | superseded by | group field | table head wake | gate ms words wake |
  *   breaker ms words wake | pace ms words wake. Whoever waits for a group or a table lets go of the task.
  */
 export const ADMIT = `${SHARED}
@@ -110,9 +110,27 @@ redis.call('HSET', group, field, ARGV[5])
 local answer = {'go', string.format('%.0f', start_in), breaker[1] or '0'}
 local all = redis.call('HGETALL', group)
 for i = 1, #all, 2 do
-  if string.sub(all[i], 1, 5) == 'task:' and all[i] ~= field then answer[#answer + 1] = all[i + 1] end
+  if string.sub(all[i], 1, 5) == 'task:' and all[i] ~= field then
+    answer[#answer + 1] = all[i]
+    answer[#answer + 1] = all[i + 1]
+  end
 end
 return answer
+`;
+
+/**
+ * Asked by a task that has just gone to sleep: may it go on already? If the job group is still taken, it stands among
+ * the waiters again, for a wake-up that came before it slept has taken it from there.
+ *
+ * KEYS: group, waiters, table. ARGV: field, waiter, tracked, serialize, ordered. Answers 1 or 0.
+ */
+export const LOOK_AGAIN = `${SHARED}
+if ARGV[4] == '1' and busy_sibling(KEYS[1], ARGV[1]) then
+  redis.call('ZADD', KEYS[2], 'NX', now_us(), ARGV[2])
+  return 0
+end
+local head = ARGV[5] == '1' and redis.call('ZRANGE', KEYS[3], 0, 0)[1] or nil
+return (not head or head == ARGV[3]) and 1 or 0
 `;
 
 /** The arguments that WRITE and DECIDE share after their own, as `land` wants them. */
