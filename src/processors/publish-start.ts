@@ -120,8 +120,15 @@ async function takeBaseline(task: PublishTask, admission: Go): Promise<number[] 
         return park(task, verdict.words);
     }
   } catch (error) {
-    return notSent(task, platformFailure(error));
+    return notTold(task, platformFailure(error));
   }
+}
+
+/** The platform did not say what publish jobs there are: nothing was sent, so only a clear "no" is the end. */
+async function notTold(task: PublishTask, { failure, message }: PlatformError): Promise<Outcome> {
+  if (failure.next === "refused") return end(task, "failed", message);
+  if (failure.next === "gate" || task.run.signal.aborted) return standBack(task, message);
+  return waitLonger(task, message, "waits for the platform to answer");
 }
 
 /** Writes that the PUT may be under way, then sends it. */
@@ -205,7 +212,7 @@ async function refused(task: PublishTask, error: PlatformError): Promise<Outcome
     case "retry":
     case "gate":
     case "not-sent":
-      return notSent(task, error);
+      return notApplied(task, error);
   }
 }
 
@@ -220,30 +227,44 @@ async function platformLists({ plan, platform, hold, run }: PublishTask): Promis
   }
 }
 
-/** Nothing was sent, or surely not applied. */
-async function notSent(task: PublishTask, { failure, message }: PlatformError): Promise<Outcome> {
-  switch (failure.next) {
-    case "refused":
-      return end(task, "failed", message);
-    case "retry":
-      return useAttempt(task, message, failure.retryAfterMs);
-    case "busy":
-    case "gate":
-    case "not-sent":
-    case "unknown":
-      await release(task, { words: message });
-      if (task.run.signal.aborted) return handOver();
-      task.run.tell(`${message}; nothing was sent, and no attempt is used`);
-      task.run.show({ progress: 0, stage: "waits for the platform", words: message });
-      return { next: "later", inMs: ASK_AGAIN_MAX_MS };
-  }
+/** Surely not applied. */
+async function notApplied(task: PublishTask, { failure, message }: PlatformError): Promise<Outcome> {
+  return failure.next === "retry"
+    ? useAttempt(task, message, failure.retryAfterMs)
+    : standBack(task, message);
 }
 
+/** Gives way without using an attempt; the gate says how long to wait. */
+async function standBack(task: PublishTask, words: string): Promise<Outcome> {
+  await release(task, { words });
+  if (task.run.signal.aborted) return handOver();
+  task.run.tell(`${words}; nothing was sent, and no attempt is used`);
+  task.run.show({ progress: 0, stage: STAGE.gate, words });
+  return { next: "later", inMs: ASK_AGAIN_MAX_MS };
+}
+
+/** Another publish of the job group runs. One that never ends is for a person. */
 async function waitForOther(task: PublishTask, words: string): Promise<Outcome> {
-  const waits = task.record.waits + 1;
-  const inMs = Math.min(BUSY_FIRST_MS * 1.5 ** (waits - 1), BUSY_MAX_MS) * (1 + 0.2 * task.clock.random());
-  await release(task, { waits, words });
-  task.run.tell(`${words}; looking again in ${seconds(inMs)}, no attempt is used`);
-  task.run.show({ progress: 0, stage: "waits for another publish of this job group", words });
-  return { next: "later", inMs: Math.round(inMs) };
+  if (task.record.answeredMs > task.plan.deadlineMs) {
+    return park(task, `${words}, for longer than ${seconds(task.plan.deadlineMs)}`);
+  }
+  return waitLonger(task, words, "waits for another publish of this job group", true);
+}
+
+/** Waits ever longer, without using an attempt. Only what the platform answers counts for the deadline. */
+async function waitLonger(
+  task: PublishTask,
+  words: string,
+  stage: string,
+  answered = false,
+): Promise<Outcome> {
+  const { record, run, clock } = task;
+  const waits = record.waits + 1;
+  const inMs = Math.round(
+    Math.min(BUSY_FIRST_MS * 1.5 ** (waits - 1), BUSY_MAX_MS) * (1 + 0.2 * clock.random()),
+  );
+  await release(task, { waits, words, answeredMs: record.answeredMs + (answered ? inMs : 0) });
+  run.tell(`${words}; looking again in ${seconds(inMs)}, no attempt is used`);
+  run.show({ progress: 0, stage, words });
+  return { next: "later", inMs };
 }
