@@ -147,7 +147,7 @@ test("a publish that never ends does not end as published: at its deadline it is
     evidence: {
       why: expect.stringContaining("deadline of 2.0 s"),
       sent: { connection: { id: 2 }, table: "t", action: "load" },
-      job: { status: "InProgress", jobType: "publish" },
+      listed: { jobs: [{ status: "InProgress", jobType: "publish" }] },
     },
   });
   expect(site.puts(2)).toHaveLength(1);

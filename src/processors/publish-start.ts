@@ -23,6 +23,8 @@ const BUSY_MAX_MS = 30_000;
 /** While the gate is shut, or the next start is far, each target asks again so often. */
 const ASK_AGAIN_MAX_MS = 1_000;
 
+/** A shorter wait is not worth a line in the task's story. */
+const TELL_FROM_MS = 2_000;
 /** A target's queue is held back no longer at a time: a task that runs and was left by its process is to be taken up soon. */
 const HOLD_MAX_MS = 5_000;
 
@@ -52,9 +54,14 @@ async function askUntilAnswered({
   run,
   clock,
 }: PublishTask): Promise<Exclude<Admission, NotYet> | undefined> {
+  let told = false;
   while (!run.signal.aborted) {
     const admission = await hold.admit(record);
     if (!isNotYet(admission)) return admission;
+    if (!told && admission.ms > TELL_FROM_MS) {
+      told = true;
+      run.tell(`Starts in ${seconds(admission.ms)} at the earliest: it ${STAGE[admission.answer]}`);
+    }
     run.show({ progress: 0, stage: STAGE[admission.answer], words: admission.words });
     await clock.sleep(Math.min(admission.ms, ASK_AGAIN_MAX_MS), run.signal);
   }
@@ -84,13 +91,15 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet
         `Superseded: job group ${admission.by}, which finished later, was published to this table`,
       );
     case "group":
+      run.tell(`Waits: ${admission.by} of the same job group is being published, or found out about`);
       run.show({ progress: 0, stage: `waits for ${admission.by} of the same job group` });
       return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.mayGoOn() };
     case "table":
+      run.tell("Waits: an older job group's publish to this table comes first");
       run.show({ progress: 0, stage: "waits for an older job group's publish to this table" });
       return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.mayGoOn() };
     case "breaker":
-      run.show({ progress: 0, stage: "waits: the target's breaker is open" });
+      run.show({ progress: 0, stage: "waits: the target's breaker is open", openMs: admission.ms });
       await hold.write(["planned"], task.record, true);
       return { next: "hold", ms: Math.min(admission.ms, HOLD_MAX_MS) };
   }
