@@ -23,7 +23,7 @@ test("a relay killed with -9 between a PUT and its answer, and while it follows 
   const [followed, sent] = [2, simulator.createJobGroup({ webhook: false })];
   const first = await site.startProcess();
   simulator.addFault({ kind: "long", ms: 8_000, jobGroupId: followed });
-  simulator.addFault({ kind: "slow", jobGroupId: sent });
+  simulator.addFault({ kind: "slow", jobGroupId: sent, times: 1 });
   await first.report(followed);
   await untilState(site, followed, "submitted");
   const put = nextRequest(simulator);

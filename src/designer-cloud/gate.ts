@@ -5,6 +5,7 @@ import { gateShutMs } from "./gate-policy.ts";
 export interface GateKeeper {
   shut(said: string, timesMs: readonly number[]): Promise<{ mine: boolean; ms: number; inARow: number }>;
   answered(): Promise<void>;
+  look(): Promise<{ ms: number }>;
 }
 
 export interface GateEvents {
@@ -33,7 +34,8 @@ export function createGate(keeper: GateKeeper, events: GateEvents): Gate {
     pass: async (call) => {
       try {
         const answer = await call();
-        if (wasShut) {
+        // A read may be answered while publishes are still held back.
+        if (wasShut && (await keeper.look()).ms === 0) {
           wasShut = false;
           await keeper.answered();
           events.onOpen();

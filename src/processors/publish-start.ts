@@ -39,7 +39,7 @@ export async function start(task: PublishTask): Promise<Outcome | undefined> {
   task.record = { ...task.record, state: "admitted" };
   task.probes = admission.failuresInARow > 0;
   const startsAt = task.clock.now() + admission.startInMs;
-  const baseline = await takeBaseline(task, admission);
+  const baseline = await takeBaseline(task);
   await task.clock.sleep(startsAt - task.clock.now(), task.run.signal);
   return Array.isArray(baseline) ? submit(task, baseline) : baseline;
 }
@@ -106,18 +106,19 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet
 }
 
 /** The publish jobs that stand before the PUT, if each of them can be explained; else what to do instead. */
-async function takeBaseline(task: PublishTask, admission: Go): Promise<number[] | Outcome> {
-  const { plan, platform, run } = task;
+async function takeBaseline(task: PublishTask): Promise<number[] | Outcome> {
+  const { plan, platform, hold, run } = task;
   try {
     const jobs = (await platform.listJobs(plan.jobGroupId, run.signal)).filter(
       ({ jobType }) => jobType === "publish",
     );
-    const known = [task.record, ...admission.siblings].flatMap((record) => [
-      ...record.publishJobs,
-      ...(record.foreign ?? []),
-    ]);
+    const mine = [...task.record.publishJobs, ...(task.record.foreign ?? [])];
+    if (jobs.every(({ id }) => mine.includes(id))) return jobs.map(({ id }) => id);
+
+    const siblings = await hold.siblings();
+    const known = [...mine, ...siblings.flatMap((one) => [...one.publishJobs, ...(one.foreign ?? [])])];
     const listTables = () => platform.listTables(plan, run.signal);
-    const verdict = await explainBaseline({ plan, jobs, known, siblings: admission.siblings, listTables });
+    const verdict = await explainBaseline({ plan, jobs, known, siblings, listTables });
     switch (verdict.is) {
       case "clear":
         return jobs.map(({ id }) => id);
@@ -145,6 +146,7 @@ async function submit(task: PublishTask, baseline: readonly number[]): Promise<O
   const { plan, platform, settings, run } = task;
   const submittingAt = Math.round(task.nowMs());
   const sendableUntil = submittingAt + settings.sendWindowMs;
+  const { answeredMs } = task.record;
   await save(task, "submitting", {
     baseline: [...baseline],
     submittingAt,
@@ -172,7 +174,7 @@ async function submit(task: PublishTask, baseline: readonly number[]): Promise<O
     run.tell(`The platform accepted the publish (request id ${answer.requestId ?? "unknown"})`);
     return undefined;
   } catch (error) {
-    return refused(task, platformFailure(error));
+    return refused(task, platformFailure(error), answeredMs);
   } finally {
     grace.clear();
   }
@@ -197,7 +199,11 @@ function graceOf(stop: AbortSignal, graceMs: number): { signal: AbortSignal; cle
 }
 
 /** The PUT was not accepted: what is known of it decides. */
-async function refused(task: PublishTask, error: PlatformError): Promise<Outcome | undefined> {
+async function refused(
+  task: PublishTask,
+  error: PlatformError,
+  waitedMs: number,
+): Promise<Outcome | undefined> {
   const { failure, message } = error;
   switch (failure.next) {
     case "unknown": {
@@ -208,6 +214,8 @@ async function refused(task: PublishTask, error: PlatformError): Promise<Outcome
       return undefined;
     }
     case "busy":
+      // One wait for the other publish, however often the PUT is tried in it.
+      task.record = { ...task.record, answeredMs: waitedMs };
       return waitForOther(task, message);
     case "refused":
       if (failure.sameTarget && (await platformLists(task))) {

@@ -96,8 +96,10 @@ export interface PublishTask extends PublishDeps {
   record: TaskRecord;
   /** The target failed before this task started: its success is news to the breaker. */
   probes: boolean;
-  /** Redis' clock, epoch milliseconds, kept on by this process' own. */
+  /** Redis' clock, epoch milliseconds, kept on by this process' own: never behind it, ahead by `aheadMs` at most. */
   readonly nowMs: () => number;
+  /** So long the claim took, in which Redis told its time: a process may be frozen meanwhile. */
+  readonly aheadMs: number;
 }
 
 /** Writes the next state, and only then goes on from it. */

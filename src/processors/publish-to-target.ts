@@ -15,7 +15,15 @@ import {
 import { watch } from "./publish-watch.ts";
 
 /** A task whose runs die so often in one step, without a single answer of the platform between, kills them itself. */
-const CRASHES_TO_PARK = 3;
+const CRASHES_TO_PARK = 6;
+/**
+ * A process that dies takes everything along that it ran, and whoever takes all that up at once may die the same way.
+ * So from its second crash in a row on a task rests for a while of its own, up to so long and twice as long each time:
+ * only the one that is to blame goes on dying.
+ */
+const CRASHES_TO_REST = 2;
+const REST_FIRST_MS = 4_000;
+const REST_MAX_MS = 60_000;
 
 /**
  * Publishes the results of one job group to one table, once.
@@ -26,9 +34,10 @@ const CRASHES_TO_PARK = 3;
  */
 export async function publishToTarget(plan: PublishPlan, deps: PublishDeps, run: Run): Promise<Outcome> {
   try {
-    const task = await take(plan, deps, run);
+    const { task, crashed } = await take(plan, deps, run);
     const ended = await standing(task);
     if (ended) return ended;
+    if (crashed && task.record.crashes >= CRASHES_TO_REST) return await rest(task);
     for (;;) {
       const outcome = isSent(task) ? await watch(task) : await start(task);
       if (outcome) return outcome;
@@ -40,9 +49,14 @@ export async function publishToTarget(plan: PublishPlan, deps: PublishDeps, run:
   }
 }
 
-async function take(plan: PublishPlan, deps: PublishDeps, run: Run): Promise<PublishTask> {
-  const { record, crashed, nowMs } = await deps.hold.claim();
+async function take(
+  plan: PublishPlan,
+  deps: PublishDeps,
+  run: Run,
+): Promise<{ task: PublishTask; crashed: boolean }> {
   const since = deps.clock.now();
+  const { record, crashed: leftBehind, nowMs } = await deps.hold.claim();
+  const aheadMs = deps.clock.now() - since;
   const task: PublishTask = {
     ...deps,
     plan,
@@ -50,12 +64,24 @@ async function take(plan: PublishPlan, deps: PublishDeps, run: Run): Promise<Pub
     record,
     probes: true,
     nowMs: () => nowMs + (deps.clock.now() - since),
+    aheadMs,
   };
-  if (crashed && !hasEnded(record.state)) {
+  // A planned task stood in line, and took no step that could kill a process.
+  const crashed = leftBehind && !hasEnded(record.state) && record.state !== "planned";
+  if (crashed) {
     await save(task, record.state, { crashes: record.crashes + 1 });
     run.tell(`The process before stopped in the step "${record.state}"; this one goes on from there`);
   }
-  return task;
+  return { task, crashed };
+}
+
+/** Lets go of the task for a while; where it stands, and what it holds, stays as it is. */
+async function rest(task: PublishTask): Promise<Outcome> {
+  const { crashes, state } = task.record;
+  const mostMs = Math.min(REST_FIRST_MS * 2 ** (crashes - CRASHES_TO_REST), REST_MAX_MS);
+  await save(task, state, {}, true);
+  task.run.tell(`${crashes} processes in a row stopped in the step "${state}": going on after a rest`);
+  return { next: "later", inMs: Math.round(mostMs * task.clock.random()) };
 }
 
 const isSent = ({ record }: PublishTask): boolean =>

@@ -1,6 +1,7 @@
 import type { PlatformError } from "../errors.ts";
 import type { Outcome } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
+import type { Sibling } from "../queues/task-record.ts";
 import { REPEATABLE_ACTIONS } from "../rules/model.ts";
 import { type Judgement, judgePublish } from "./judge-publish.ts";
 import {
@@ -30,6 +31,7 @@ const GROWTH = 1.5;
 export async function watch(task: PublishTask): Promise<Outcome> {
   const { run, clock, settings } = task;
   const answered = countAnswers(task);
+  const listSiblings = siblingsOf(task);
   let intervalMs = settings.followFirstMs;
   for (;;) {
     await clock.sleep(intervalMs, run.signal);
@@ -38,7 +40,7 @@ export async function watch(task: PublishTask): Promise<Outcome> {
     const askedAt = task.nowMs();
     let judgement: Judgement | undefined;
     try {
-      judgement = await look(task);
+      judgement = await look(task, listSiblings);
       await answered(true);
     } catch (error) {
       const failure = platformFailure(error);
@@ -62,12 +64,26 @@ async function leave(task: PublishTask): Promise<Outcome> {
   return handOver();
 }
 
+/** While this task has the job group, its siblings stay as they are: one look is enough, if they run one at a time. */
+function siblingsOf({ plan, hold }: PublishTask): () => Promise<readonly Sibling[]> {
+  let known: Promise<readonly Sibling[]> | undefined;
+  return () => {
+    if (!plan.serialize) return hold.siblings();
+    known ??= hold.siblings().catch((error: unknown) => {
+      known = undefined;
+      throw error;
+    });
+    return known;
+  };
+}
+
 /** Looks at the publish jobs of the job group, and of the groups of its own that the publish may have. */
-async function look(task: PublishTask): Promise<Judgement> {
-  const { plan, platform, hold, record, run } = task;
-  const groups = [plan.jobGroupId, ...(await ownGroups(task))];
+async function look(task: PublishTask, listSiblings: () => Promise<readonly Sibling[]>): Promise<Judgement> {
+  const { plan, platform, record, run } = task;
+  const own = await ownGroups(task);
+  const groups = [plan.jobGroupId, ...own];
   const [siblings, ...lists] = await Promise.all([
-    hold.siblings(),
+    listSiblings(),
     ...groups.map((id) => platform.listJobs(id, run.signal)),
   ]);
   const explained = [
@@ -83,7 +99,10 @@ async function look(task: PublishTask): Promise<Judgement> {
     fresh,
     accepted: record.state === "submitted",
     ...(record.publishJobId !== undefined && { followed: record.publishJobId }),
-    strangersPossible: siblings.some((sibling) => mayHaveUnknownJob(sibling, plan.serialize)),
+    // A group that no answer named may be that of another job group's publish.
+    strangersPossible:
+      (own.length > 0 && record.shownIn === undefined) ||
+      siblings.some((sibling) => mayHaveUnknownJob(sibling, plan.serialize)),
     siblings,
     completeJobs: all.filter(({ status }) => status === "Complete").length,
     listTables: () => platform.listTables(plan, run.signal),
@@ -134,7 +153,8 @@ async function decide(
       return settled(task, askedAt);
     case "cannot-tell":
       if (!isSettled(task, askedAt)) return undefined;
-      if (REPEATABLE_ACTIONS.includes(task.plan.action))
+      // Without an attempt left it is not repeated: to call it failed would be a guess.
+      if (REPEATABLE_ACTIONS.includes(task.plan.action) && record.attempts + 1 < task.plan.attempts)
         return useAttempt(task, "The outcome cannot be told, and the action may be repeated");
       return park(task, "a publish job is complete, and the platform does not say which table it wrote");
   }
@@ -170,8 +190,8 @@ async function settled(task: PublishTask, askedAt: number): Promise<Outcome | un
 }
 
 /** Did this look begin after the last moment at which a publish of ours could still have appeared? */
-function isSettled({ plan, record }: PublishTask, askedAt: number): boolean {
-  return askedAt > settledAt(plan.settleAfterMs, record.submittedAt ?? record.sendableUntil);
+function isSettled({ plan, record, aheadMs }: PublishTask, askedAt: number): boolean {
+  return askedAt - aheadMs > settledAt(plan.settleAfterMs, record.submittedAt ?? record.sendableUntil);
 }
 
 function settledAt(settleAfterMs: number | "never", sentAt: number | undefined): number {
@@ -218,7 +238,8 @@ function showSilence(task: PublishTask, { message }: PlatformError): void {
 function nextInterval(task: PublishTask, intervalMs: number): number {
   const { plan, record, settings } = task;
   const grown = Math.min(intervalMs * GROWTH, settings.followMaxMs);
-  const left = settledAt(plan.settleAfterMs, record.submittedAt ?? record.sendableUntil) - task.nowMs();
+  const left =
+    settledAt(plan.settleAfterMs, record.submittedAt ?? record.sendableUntil) - (task.nowMs() - task.aheadMs);
   return left > 0 ? Math.min(grown, left + 5) : grown;
 }
 

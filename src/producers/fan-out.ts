@@ -2,8 +2,12 @@ import type { FlowProducer, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { JOB_GROUPS, type Keys, publishQueue } from "../queues/names.ts";
 import { publishName, publishOptions, RETENTION } from "../queues/options.ts";
+import { waitsForTurn } from "../queues/task-record.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { completionId, taskId, taskKey } from "../rules/task-identity.ts";
+
+/** A task whose job group is probably taken sleeps until it is woken; after so long it asks by itself. */
+const TURN_MS = 2_000;
 
 export interface FanOutDeps {
   readonly flows: FlowProducer;
@@ -46,7 +50,11 @@ export function createFanOut({ flows, redis, keys, queueOf }: FanOutDeps): FanOu
           queueName: publishQueue(plan.target),
           data: plan,
           // A failed target holds up neither the others nor the summary.
-          opts: { ...publishOptions(plan), ignoreDependencyOnFailure: true },
+          opts: {
+            ...publishOptions(plan),
+            ignoreDependencyOnFailure: true,
+            ...(waitsForTurn(plan, plans) && { delay: TURN_MS }),
+          },
         })),
       });
     },

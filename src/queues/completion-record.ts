@@ -5,7 +5,7 @@ import type { Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { CONCLUDE, PLAN, REPORT } from "./scripts/completion.ts";
-import { isOrdered, trackedOf } from "./task-record.ts";
+import { isOrdered, trackedOf, waiterOf, waitsForTurn } from "./task-record.ts";
 
 /** How a completion ended; all but `dispatched` are opened again by the next report. */
 export type CompletionOutcome = "dispatched" | "no-rule" | "skipped" | "unknown" | "failed";
@@ -56,7 +56,7 @@ const labelsSchema = z.record(z.string(), z.string());
 export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: number): CompletionRecords {
   const report = registerScript(redis, "relayReport", REPORT, 2);
   const conclude = registerScript(redis, "relayConclude", CONCLUDE, 2);
-  const plan = registerScript(redis, "relayPlan", PLAN, 2);
+  const plan = registerScript(redis, "relayPlan", PLAN, 3);
 
   return {
     merge: async (id, labels, source) => {
@@ -77,10 +77,15 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
       if (!first) return [];
       const json = writeTaskRecord(PLANNED);
       const reply = await plan(
-        [keys.group(id), keys.open],
+        [keys.group(id), keys.open, keys.waiters(id)],
         [
           first.finishedAt,
-          ...plans.flatMap((one) => [taskField(one), json, JSON.stringify(one), ...tracking(keys, one)]),
+          ...plans.flatMap((one) => [
+            taskField(one),
+            json,
+            JSON.stringify(one),
+            ...tracking(keys, one, plans),
+          ]),
         ],
       );
       return words(reply).map((standing) => (standing === "" ? undefined : readTaskRecord(standing)));
@@ -97,9 +102,13 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
   };
 }
 
-function tracking(keys: Keys, plan: PublishPlan): string[] {
+function tracking(keys: Keys, plan: PublishPlan, all: readonly PublishPlan[]): string[] {
   const tableKey = taskField(plan).replace(/^task:/, "");
-  return [trackedOf(plan), isOrdered(plan) ? keys.table(tableKey) : ""];
+  return [
+    trackedOf(plan),
+    isOrdered(plan) ? keys.table(tableKey) : "",
+    waitsForTurn(plan, all) ? waiterOf(plan) : "",
+  ];
 }
 
 function readCompletion(all: Record<string, string>): Completion | undefined {

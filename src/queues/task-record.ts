@@ -30,7 +30,6 @@ export type Admission =
       readonly answer: "go";
       readonly startInMs: number;
       readonly failuresInARow: number;
-      readonly siblings: readonly Sibling[];
     }
   | { readonly answer: "group"; readonly by: string }
   | { readonly answer: "superseded"; readonly by: number }
@@ -172,8 +171,16 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
 /** Publishes that replace or merge are run in the order in which their job groups finished. */
 export const isOrdered = (plan: PublishPlan): boolean => REPEATABLE_ACTIONS.includes(plan.action);
 
+/**
+ * Of the tasks that are planned together and run one at a time, one may start at once; the others are woken in turn.
+ * Which one it is changes from job group to job group, so that no target is always last.
+ */
+export function waitsForTurn(plan: PublishPlan, all: readonly PublishPlan[]): boolean {
+  return plan.serialize && all[plan.jobGroupId % all.length] !== plan;
+}
+
 /** How a task is named where it waits or stands open: queue and job id. */
-const waiterOf = (plan: PublishPlan): string =>
+export const waiterOf = (plan: PublishPlan): string =>
   `${publishQueue(plan.target)}\t${taskId(plan.jobGroupId, taskKey(plan))}`;
 
 /** How the list of open tasks names a task: all that is needed to find its job and its record. */
@@ -229,7 +236,6 @@ function readAdmission(reply: readonly string[]): Admission {
         answer,
         startInMs: Number(first) / 1_000,
         failuresInARow: Number(second),
-        siblings: readSiblings(reply.slice(3)),
       };
     case "group":
       return { answer, by: first.replace(/^task:/, "") };

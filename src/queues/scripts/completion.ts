@@ -49,18 +49,21 @@ return 1
 /**
  * Writes the plan of each publish task that the record does not hold yet.
  *
- * KEYS: group, open. ARGV: finishedAt, then per task: field, json, planJson, tracked, tableKey or ''.
+ * KEYS: group, open, waiters. ARGV: finishedAt, then per task: field, json, planJson, tracked, tableKey or '',
+ *   waiter or '' (when it is to stand among those who wait for the job group).
  * Answers per task: '' when it is new, else what stands in the record.
  */
 export const PLAN = `${SHARED}
 local group, answer = KEYS[1], {}
-for i = 2, #ARGV, 5 do
+for i = 2, #ARGV, 6 do
   local field = ARGV[i]
   local standing = redis.call('HGET', group, field)
   if not standing then
     redis.call('HSET', group, field, ARGV[i + 1], 'plan:' .. field, ARGV[i + 2], 'planned', '1')
     redis.call('ZADD', KEYS[2], now_us(), ARGV[i + 3])
     if ARGV[i + 4] ~= '' then redis.call('ZADD', ARGV[i + 4], ARGV[1], ARGV[i + 3]) end
+    if ARGV[i + 5] ~= '' then redis.call('ZADD', KEYS[3], now_us(), ARGV[i + 5]) end
+    redis.call('HINCRBY', group, 'left', 1)
     redis.call('PERSIST', group)
   end
   answer[#answer + 1] = standing or ''

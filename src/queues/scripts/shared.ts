@@ -16,14 +16,17 @@ local function now_us()
   return tonumber(t[1]) * 1000000 + tonumber(t[2])
 end
 
--- Fields that hold a task's state start with 'task:'.
+-- A task that is not at its end: it may still need its job group's record.
+local function is_open(state)
+  return state == 'planned' or state == 'parked' or is_busy(state)
+end
+
+-- The field of the task that has the job group, if it is another one. The record's field 'busy' names it.
 local function busy_sibling(group, own)
-  local all = redis.call('HGETALL', group)
-  for i = 1, #all, 2 do
-    if string.sub(all[i], 1, 5) == 'task:' and all[i] ~= own and is_busy(state_of(all[i + 1])) then
-      return all[i]
-    end
-  end
+  local busy = redis.call('HGET', group, 'busy')
+  if not busy or busy == own then return nil end
+  if is_busy(state_of(redis.call('HGET', group, busy))) then return busy end
+  redis.call('HDEL', group, 'busy')
   return nil
 end
 
@@ -55,7 +58,6 @@ local function land(keys, field, before, after, task)
   if was_ended and not ended then
     redis.call('ZADD', open, now_us(), task.tracked)
     if task.ordered then redis.call('ZADD', table_key, task.finished_at, task.tracked) end
-    redis.call('PERSIST', group)
   end
   if ended then
     if after ~= 'parked' then redis.call('ZREM', open, task.tracked) end
@@ -72,17 +74,17 @@ local function land(keys, field, before, after, task)
         redis.call('PEXPIRE', newest, task.retention)
       end
     end
-    -- The ledger is kept for its retention after the last task ended; a parked task keeps it for ever.
-    local all, left = redis.call('HGETALL', group), false
-    for i = 1, #all, 2 do
-      if string.sub(all[i], 1, 5) == 'task:' then
-        local s = state_of(all[i + 1])
-        if is_busy(s) or s == 'planned' or s == 'parked' then left = true end
-      end
-    end
-    if left then redis.call('PERSIST', group) else redis.call('PEXPIRE', group, task.retention) end
+  end
+  -- The ledger is kept for its retention after the last task ended; a parked task keeps it for ever.
+  if is_open(before) and not is_open(after) then
+    local left = redis.call('HINCRBY', group, 'left', -1)
+    if left <= 0 then redis.call('PEXPIRE', group, task.retention) end
+  elseif is_open(after) and not is_open(before) then
+    redis.call('HINCRBY', group, 'left', 1)
+    redis.call('PERSIST', group)
   end
   if is_busy(before) and not is_busy(after) and not busy_sibling(group, field) then
+    redis.call('HDEL', group, 'busy')
     wake_group = pop_waiter(waiters, task.prefix) or ''
   end
   return wake_group, wake_table

@@ -24,7 +24,7 @@ return {'ok', json, crashed, tostring(now_us())}
  * KEYS: group, lock, waiters, table, newest, pace, gate, breaker.
  * ARGV: field, token, waiter, prefix, admittedJson, serialize, ordered, supersede, finishedAt, jobGroupId,
  *   paceMax, pacePerUs, toleranceUs, leadUs, tracked.
- * Answers: go startInUs failuresInARow (field json)... | lost | state s | superseded by | group field | table head wake | gate ms words wake |
+ * Answers: go startInUs failuresInARow | lost | state s | superseded by | group field | table head wake | gate ms words wake |
  *   breaker ms words wake | pace ms words wake. Whoever waits for a group or a table lets go of the task.
  */
 export const ADMIT = `${SHARED}
@@ -107,15 +107,8 @@ if max > 0 then
 end
 if breaker[2] then redis.call('HSET', KEYS[8], 'probeGroup', group, 'probeField', field) end
 redis.call('HSET', group, field, ARGV[5])
-local answer = {'go', string.format('%.0f', start_in), breaker[1] or '0'}
-local all = redis.call('HGETALL', group)
-for i = 1, #all, 2 do
-  if string.sub(all[i], 1, 5) == 'task:' and all[i] ~= field then
-    answer[#answer + 1] = all[i]
-    answer[#answer + 1] = all[i + 1]
-  end
-end
-return answer
+if not busy_sibling(group, field) then redis.call('HSET', group, 'busy', field) end
+return {'go', string.format('%.0f', start_in), breaker[1] or '0'}
 `;
 
 /**
