@@ -171,7 +171,6 @@ async function submit(task: PublishTask, baseline: readonly number[]): Promise<O
       ...(shownIn !== undefined && { shownIn }),
       ...(answer.requestId && { requestId: answer.requestId }),
     });
-    run.tell(`The platform accepted the publish (request id ${answer.requestId ?? "unknown"})`);
     return undefined;
   } catch (error) {
     return refused(task, platformFailure(error), answeredMs);

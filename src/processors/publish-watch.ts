@@ -33,6 +33,7 @@ export async function watch(task: PublishTask): Promise<Outcome> {
   const answered = countAnswers(task);
   const listSiblings = siblingsOf(task);
   let intervalMs = settings.followFirstMs;
+  let told = false;
   for (;;) {
     await clock.sleep(intervalMs, run.signal);
     if (run.signal.aborted) return leave(task);
@@ -51,12 +52,21 @@ export async function watch(task: PublishTask): Promise<Outcome> {
 
     const outcome = judgement && (await decide(task, judgement, askedAt));
     if (outcome) return outcome;
+    if (!told) tellAccepted(task);
+    told = true;
     // What is absent or cannot be told ends by settling; only a publish that runs, or is not told of, can be overdue.
     const unended = judgement === undefined || judgement.is === "running";
     if (unended && task.record.answeredMs > task.plan.deadlineMs) return overdue(task);
     intervalMs = nextInterval(task, intervalMs);
   }
 }
+
+/** A publish that ends at once is one line of the story, and says this in it. */
+function tellAccepted({ record, run }: PublishTask): void {
+  if (record.state === "submitted") run.tell(`The platform accepted the publish${requestOf(record)}`);
+}
+
+const requestOf = ({ requestId }: TaskRecord): string => (requestId ? ` (request id ${requestId})` : "");
 
 /** The process stops: whoever takes the task up goes on from here, and sees that this run did not crash. */
 async function leave(task: PublishTask): Promise<Outcome> {
@@ -163,7 +173,7 @@ async function decide(
 async function published(task: PublishTask, job: PlatformJob | undefined): Promise<Outcome> {
   const { plan, record } = task;
   const tookMs = task.nowMs() - (record.submittedAt ?? record.submittingAt ?? task.nowMs());
-  const words = `Published to ${plan.target}.${plan.schema}.${plan.table} ${job ? `by publish job ${job.id} ` : ""}in ${seconds(tookMs)}`;
+  const words = `Published to ${plan.target}.${plan.schema}.${plan.table} ${job ? `by publish job ${job.id} ` : ""}in ${seconds(tookMs)}${requestOf(record)}`;
   if (task.probes) await task.breaker.succeeded();
   return end(task, "published", words, {
     ...(job && { publishJobId: job.id, publishJobs: withId(record.publishJobs, job.id) }),

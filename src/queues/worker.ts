@@ -44,8 +44,8 @@ export function createWorker(options: WorkerOptions): RunningWorker {
   const worker = new Worker(
     queue.name,
     async (job, token = "", signal) => {
-      const run = runOf(job, AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]));
-      const outcome = await handle(job, run, token).catch(afterRedisTrouble);
+      const { run, flush } = runOf(job, AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]));
+      const outcome = await handle(job, run, token).catch(afterRedisTrouble).finally(flush);
       if (outcome.next === "hold") wakeAfter(worker, outcome.ms, onError);
       return follow(queue, job, token, outcome);
     },
@@ -106,14 +106,29 @@ function wakeAfter(worker: Worker, ms: number, onError: (error: Error) => void):
   timer.unref();
 }
 
-function runOf(job: Job, signal: AbortSignal): Run {
+/** Of pictures that follow each other closely only the last is drawn. */
+const DRAW_AFTER_MS = 100;
+
+function runOf(job: Job, signal: AbortSignal): { run: Run; flush: () => void } {
   // A picture or a line that is lost does no harm: the record is the truth.
   const ignore = (): void => undefined;
-  return {
+  let next: Parameters<Run["show"]>[0] | undefined;
+  let timer: NodeJS.Timeout | undefined;
+  const flush = (): void => {
+    clearTimeout(timer);
+    timer = undefined;
+    if (next) job.updateProgress(next).catch(ignore);
+    next = undefined;
+  };
+  const run: Run = {
     signal,
     tell: (words) => void job.log(`${new Date().toISOString()} ${words}`).catch(ignore),
-    show: (progress) => void job.updateProgress(progress).catch(ignore),
+    show: (progress) => {
+      next = progress;
+      timer ??= setTimeout(flush, DRAW_AFTER_MS);
+    },
   };
+  return { run, flush };
 }
 
 async function follow(queue: Queue, job: Job, token: string, outcome: Outcome): Promise<object> {
