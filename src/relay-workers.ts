@@ -19,7 +19,7 @@ import type { TaskRecords } from "./queues/task-record.ts";
 import { createWorker, type RunningWorker } from "./queues/worker.ts";
 import { refreshSummary } from "./relay-core.ts";
 import type { RelayQueues } from "./relay-queues.ts";
-import type { PublishPlan, Rules } from "./rules/model.ts";
+import type { PublishPlan, Rules, Target } from "./rules/model.ts";
 import { completionId, taskId, taskKey } from "./rules/task-identity.ts";
 
 /** A queue is held back no longer at a time; whoever asks then holds it back again. */
@@ -35,11 +35,11 @@ export interface WorkerDeps {
   readonly tasks: TaskRecords;
   readonly report: Report;
   readonly platform: PublishPlatform & DispatchDeps["platform"];
-  readonly dispatch: Pick<DispatchDeps, "rules" | "fanOut" | "hasJob">;
+  readonly dispatch: Pick<DispatchDeps, "rules" | "fanOut">;
   readonly rules: Rules;
   readonly breakers: BreakerStore;
   readonly metrics: Pick<Metrics, "ended">;
-  /** One turnstile per target. */
+  /** One turnstile per target that has a pace. */
   readonly turnOf: (target: string) => <T>(call: () => Promise<T>) => Promise<T>;
   readonly log: Logger;
 }
@@ -92,7 +92,7 @@ export function startPublishWorkers(deps: WorkerDeps): RunningWorker[] {
       queue: queues.of(publishQueue(target.name)),
       concurrency: target.concurrency,
       onError: errorLog(log),
-      handle: (job, run, token) => publish(deps, job, run, token),
+      handle: (job, run, token) => publish(deps, job, run, token, target),
     }),
   );
 }
@@ -122,7 +122,13 @@ async function takeIn(deps: WorkerDeps, job: Job): Promise<number | Outcome> {
   return jobGroupId;
 }
 
-async function publish(deps: WorkerDeps, job: Job, run: Run, token: string): Promise<Outcome> {
+async function publish(
+  deps: WorkerDeps,
+  job: Job,
+  run: Run,
+  token: string,
+  { rateLimit }: Target,
+): Promise<Outcome> {
   const plan = readPlan(job);
   if (typeof plan === "string") return { next: "fail", outcome: "failed", words: plan };
   const startedAt = Date.now();
@@ -133,7 +139,7 @@ async function publish(deps: WorkerDeps, job: Job, run: Run, token: string): Pro
       hold: deps.tasks.hold(plan, token),
       park: (parked, record) => park(deps.queues, parked, record),
       breaker: breakerOf(deps, plan.target),
-      turn: deps.turnOf(plan.target),
+      turn: rateLimit ? deps.turnOf(plan.target) : atOnce,
       clock: { now: () => performance.now(), sleep, random: Math.random },
       settings: PUBLISH_SETTINGS,
     },
@@ -149,6 +155,9 @@ async function publish(deps: WorkerDeps, job: Job, run: Run, token: string): Pro
   }
   return outcome;
 }
+
+/** Without a pace there is nothing to stand in line for: one after the other, each would wait for the others' answers. */
+const atOnce = <T>(call: () => Promise<T>): Promise<T> => call();
 
 /** A target's breaker: when it opens, the whole fleet stops starting there. */
 function breakerOf({ breakers, queues, log }: WorkerDeps, target: string) {
@@ -200,7 +209,7 @@ export function createSweeper(deps: WorkerDeps, sweep: SweepAll): () => Promise<
       log.warn({ why, queue, jobId }, "an open task had no job that brings it on: it has one now");
       if (why === "parked") return park(queues, task.plan, task.record);
       if (why === "ended") await queues.of(queue).remove(jobId);
-      await deps.dispatch.fanOut(jobGroupId, [task.plan]);
+      await deps.dispatch.fanOut.add(jobGroupId, [task.plan]);
     });
     for (const id of await completions.unhandled(Date.now() - UNHANDLED_AFTER_MS)) {
       await reopen(queues.completions, completionId(id));

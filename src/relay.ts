@@ -85,8 +85,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       turnOf: createTurnstiles(),
       dispatch: {
         rules: { current: rules, needs: rulesNeed, plan: planPublishes },
-        fanOut: core.fanOut.add,
-        hasJob: core.fanOut.hasJob,
+        fanOut: core.fanOut,
       },
     };
     const workers = [

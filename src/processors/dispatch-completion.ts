@@ -33,8 +33,11 @@ export interface DispatchDeps {
     plan(rules: Rules, facts: JobGroupFacts): Planned;
   };
   /** Adds a job for each task; a task whose job exists is left alone. */
-  readonly fanOut: (jobGroupId: number, plans: readonly PublishPlan[]) => Promise<void>;
-  readonly hasJob: (plan: PublishPlan) => Promise<boolean>;
+  readonly fanOut: {
+    first(jobGroupId: number, plans: readonly PublishPlan[]): Promise<PublishPlan | undefined>;
+    add(jobGroupId: number, plans: readonly PublishPlan[], first?: PublishPlan): Promise<void>;
+    hasJob(plan: PublishPlan): Promise<boolean>;
+  };
   readonly now: () => number;
 }
 
@@ -139,14 +142,17 @@ async function dispatch(
       ? verdict("failed", `Nothing was published: ${notes}`)
       : verdict("no-rule", `No rule matches job group ${group.id}: nothing to publish`);
   }
-  const standing = await deps.records.plan(group.id, planned.plans);
+  const first = await deps.fanOut.first(group.id, planned.plans);
+  const standing = await deps.records.plan(group.id, planned.plans, first);
   const open = planned.plans.filter((_, i) => !standing[i] || !hasEnded(standing[i].state));
   const missing = await Promise.all(
     open.map(async (plan) =>
-      standing[planned.plans.indexOf(plan)] && (await deps.hasJob(plan)) ? [] : [plan],
+      standing[planned.plans.indexOf(plan)] && (await deps.fanOut.hasJob(plan)) ? [] : [plan],
     ),
   );
-  await deps.fanOut(group.id, missing.flat());
+  // Tasks that are added later find their job group in any state: each asks by itself.
+  const isNew = first && !standing[planned.plans.indexOf(first)];
+  await deps.fanOut.add(group.id, missing.flat(), isNew ? first : undefined);
   return verdict(
     "dispatched",
     [summary(group.id, planned.plans, standing), notes].filter(Boolean).join("; "),

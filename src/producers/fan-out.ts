@@ -2,12 +2,13 @@ import type { FlowProducer, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { JOB_GROUPS, type Keys, publishQueue } from "../queues/names.ts";
 import { publishName, publishOptions, RETENTION } from "../queues/options.ts";
-import { waitsForTurn } from "../queues/task-record.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { completionId, taskId, taskKey } from "../rules/task-identity.ts";
 
-/** A task whose job group is probably taken sleeps until it is woken; after so long it asks by itself. */
-const TURN_MS = 2_000;
+/** A task that waits for its turn is woken; after so long it asks by itself. */
+const TURN_MS = 15_000;
+/** BullMQ's own window of a second is no hold. */
+const HELD_FROM_MS = 1_001;
 
 export interface FanOutDeps {
   readonly flows: FlowProducer;
@@ -17,8 +18,13 @@ export interface FanOutDeps {
 }
 
 export interface FanOut {
-  /** Adds a job for each task of a job group. */
-  add(jobGroupId: number, plans: readonly PublishPlan[]): Promise<void>;
+  /**
+   * Which of the tasks of a job group may start at once: another one from job group to job group, so that no target is
+   * always last, and none whose target is paused or held back.
+   */
+  first(jobGroupId: number, plans: readonly PublishPlan[]): Promise<PublishPlan | undefined>;
+  /** Adds a job for each task of a job group; those that run one at a time sleep, but for the first. */
+  add(jobGroupId: number, plans: readonly PublishPlan[], first?: PublishPlan): Promise<void>;
   hasJob(plan: PublishPlan): Promise<boolean>;
 }
 
@@ -31,7 +37,22 @@ export function createFanOut({ flows, redis, keys, queueOf }: FanOutDeps): FanOu
     (await redis.exists(keys.queue(queue, id))) === 1;
   return {
     hasJob: (plan) => exists(publishQueue(plan.target), taskId(plan.jobGroupId, taskKey(plan))),
-    add: async (jobGroupId, plans) => {
+    first: async (jobGroupId, plans) => {
+      const held = await Promise.all(
+        plans.map(async ({ target }) => {
+          const queue = publishQueue(target);
+          const [paused, heldMs] = await Promise.all([
+            redis.hexists(keys.queue(queue, "meta"), "paused"),
+            redis.pttl(keys.queue(queue, "limiter")),
+          ]);
+          return paused === 1 || heldMs >= HELD_FROM_MS;
+        }),
+      );
+      const free = plans.filter((_, i) => !held[i]);
+      const choice = free.length > 0 ? free : plans;
+      return choice[jobGroupId % choice.length];
+    },
+    add: async (jobGroupId, plans, first) => {
       if (plans.length === 0) return;
       const parent = completionId(jobGroupId);
       if (await exists(JOB_GROUPS, parent)) {
@@ -53,7 +74,8 @@ export function createFanOut({ flows, redis, keys, queueOf }: FanOutDeps): FanOu
           opts: {
             ...publishOptions(plan),
             ignoreDependencyOnFailure: true,
-            ...(waitsForTurn(plan, plans) && { delay: TURN_MS }),
+            // As if it were woken already: it goes before those that may ask at any time.
+            ...(plan.serialize && first && first !== plan && { delay: TURN_MS, priority: 0 }),
           },
         })),
       });

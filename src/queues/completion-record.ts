@@ -5,7 +5,7 @@ import type { Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { CONCLUDE, PLAN, REPORT } from "./scripts/completion.ts";
-import { isOrdered, trackedOf, waiterOf, waitsForTurn } from "./task-record.ts";
+import { isOrdered, trackedOf, waiterOf } from "./task-record.ts";
 
 /** How a completion ended; all but `dispatched` are opened again by the next report. */
 export type CompletionOutcome = "dispatched" | "no-rule" | "skipped" | "unknown" | "failed";
@@ -41,7 +41,12 @@ export interface CompletionRecords {
   /** False when a report came since `rev`: dispatch again. */
   conclude(jobGroupId: number, rev: number, outcome: CompletionOutcome, words: string): Promise<boolean>;
   /** Writes the tasks that the record does not hold yet; answers what stands for each, undefined for a new one. */
-  plan(jobGroupId: number, plans: readonly PublishPlan[]): Promise<(TaskRecord | undefined)[]>;
+  plan(
+    jobGroupId: number,
+    plans: readonly PublishPlan[],
+    /** Of tasks that run one at a time, the one that need not wait for its turn; by default, all ask by themselves. */
+    first?: PublishPlan,
+  ): Promise<(TaskRecord | undefined)[]>;
   /** Makes sure that the record knows the completion: Redis may have come back without its last second. */
   ensure(jobGroupId: number): Promise<void>;
   /** Did a report come that no dispatch has handled? */
@@ -72,19 +77,19 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     },
     conclude: async (id, rev, outcome, said) =>
       (await conclude([keys.group(id), keys.unhandled], [id, rev, outcome, said, retentionMs])) === 1,
-    plan: async (id, plans) => {
-      const first = plans[0];
-      if (!first) return [];
+    plan: async (id, plans, first) => {
+      const [one] = plans;
+      if (!one) return [];
       const json = writeTaskRecord(PLANNED);
       const reply = await plan(
         [keys.group(id), keys.open, keys.waiters(id)],
         [
-          first.finishedAt,
-          ...plans.flatMap((one) => [
-            taskField(one),
+          one.finishedAt,
+          ...plans.flatMap((task) => [
+            taskField(task),
             json,
-            JSON.stringify(one),
-            ...tracking(keys, one, plans),
+            JSON.stringify(task),
+            ...tracking(keys, task, first),
           ]),
         ],
       );
@@ -102,12 +107,12 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
   };
 }
 
-function tracking(keys: Keys, plan: PublishPlan, all: readonly PublishPlan[]): string[] {
+function tracking(keys: Keys, plan: PublishPlan, first: PublishPlan | undefined): string[] {
   const tableKey = taskField(plan).replace(/^task:/, "");
   return [
     trackedOf(plan),
     isOrdered(plan) ? keys.table(tableKey) : "",
-    waitsForTurn(plan, all) ? waiterOf(plan) : "",
+    plan.serialize && first && first !== plan ? waiterOf(plan) : "",
   ];
 }
 

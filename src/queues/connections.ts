@@ -1,4 +1,5 @@
 import { Redis } from "ioredis";
+import { writeTogether } from "./write-together.ts";
 
 export interface Connections {
   /** For requests: gives up within a second when Redis is away, so that the sender hears of it. */
@@ -27,6 +28,7 @@ export function openConnections(url: string, onError: (error: Error) => void): C
     // Every worker and queue that shares the connection listens on it.
     redis.setMaxListeners(0);
     redis.on("error", onError);
+    redis.on("connect", () => writeTogether(redis.stream));
     return redis;
   };
   const ingest = open(impatient);

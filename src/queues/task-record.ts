@@ -171,14 +171,6 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
 /** Publishes that replace or merge are run in the order in which their job groups finished. */
 export const isOrdered = (plan: PublishPlan): boolean => REPEATABLE_ACTIONS.includes(plan.action);
 
-/**
- * Of the tasks that are planned together and run one at a time, one may start at once; the others are woken in turn.
- * Which one it is changes from job group to job group, so that no target is always last.
- */
-export function waitsForTurn(plan: PublishPlan, all: readonly PublishPlan[]): boolean {
-  return plan.serialize && all[plan.jobGroupId % all.length] !== plan;
-}
-
 /** How a task is named where it waits or stands open: queue and job id. */
 export const waiterOf = (plan: PublishPlan): string =>
   `${publishQueue(plan.target)}\t${taskId(plan.jobGroupId, taskKey(plan))}`;

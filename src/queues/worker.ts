@@ -107,7 +107,7 @@ function wakeAfter(worker: Worker, ms: number, onError: (error: Error) => void):
 }
 
 /** Of pictures that follow each other closely only the last is drawn. */
-const DRAW_AFTER_MS = 100;
+const DRAW_AFTER_MS = 250;
 
 function runOf(job: Job, signal: AbortSignal): { run: Run; flush: () => void } {
   // A picture or a line that is lost does no harm: the record is the truth.

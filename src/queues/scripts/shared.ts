@@ -39,7 +39,7 @@ local function pop_waiter(waiters, prefix)
   for _, waiter in ipairs(list) do
     local queue = string.match(waiter, '^([^\\t]+)')
     local base = prefix .. ':' .. queue
-    if redis.call('HEXISTS', base .. ':meta', 'paused') == 0 and redis.call('PTTL', base .. ':limiter') < 1000 then
+    if redis.call('HEXISTS', base .. ':meta', 'paused') == 0 and redis.call('PTTL', base .. ':limiter') <= 1000 then
       chosen = waiter
       break
     end
