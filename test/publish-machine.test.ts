@@ -1,0 +1,115 @@
+import fc from "fast-check";
+import { describe, expect, it } from "vitest";
+import { REPEATABLE_ACTIONS } from "../src/rules/model.ts";
+import { idOf } from "./support/publish-model/record.ts";
+import { type Bounds, stories } from "./support/publish-model/stories.ts";
+import type { Story } from "./support/publish-model/story.ts";
+import { type Ending, play, type Played } from "./support/publish-model/world.ts";
+
+/** RUNS=20000 hunts; SEED repeats what a failure printed. */
+const numRuns = Number(process.env["RUNS"] ?? 300);
+const seed = process.env["SEED"] === undefined ? {} : { seed: Number(process.env["SEED"]) };
+
+const isRepeatable = ({ plan }: Ending): boolean => REPEATABLE_ACTIONS.includes(plan.action);
+
+const twice = (ending: Ending): string[] =>
+  ending.ours.length > 1 && !isRepeatable(ending)
+    ? [`${idOf(ending.plan)}: applied ${ending.ours.length} times`]
+    : [];
+
+/** Is each task's end the truth? */
+function lies(ending: Ending): string[] {
+  const { plan, record, ours, wrote } = ending;
+  const id = idOf(plan);
+  const found: string[] = [];
+  // What may be repeated is, when its outcome cannot be told; only the last attempt is called failed.
+  const applied = isRepeatable(ending) ? ending.lastWrote : ours.length > 0;
+  if (record.state === "failed" && applied) found.push(`${id} failed, and was applied`);
+  if (record.state === "published" && wrote.length === 0)
+    found.push(`${id} is published, and nobody wrote it`);
+  if (record.state === "superseded" && ours.length > 0) found.push(`${id} is superseded, and was applied`);
+  return found;
+}
+
+const unexplained = ({ plan, record }: Ending): string[] =>
+  record.state === "parked" && !record.evidence?.["why"] ? [`${idOf(plan)} is parked without evidence`] : [];
+
+const once = ({ violations, endings }: Played): string[] => [
+  ...violations,
+  ...endings.flatMap(twice),
+  ...endings.flatMap(unexplained),
+];
+const onceAndUntouched = (played: Played): string[] => [...once(played), ...played.untrue];
+const onceAndTrue = (played: Played): string[] => [
+  ...once(played),
+  ...played.untrue,
+  ...played.endings.flatMap(lies),
+];
+
+async function holds(bounds: Bounds, wrongIn: (played: Played, story: Story) => string[]): Promise<void> {
+  await fc.assert(
+    fc.asyncProperty(stories(bounds), async (story) => {
+      const played = await play(story);
+      const wrong = wrongIn(played, story);
+      if (wrong.length > 0) throw new Error(`${wrong.join("\n")}\n\n${played.trace.slice(-60).join("\n")}\n`);
+    }),
+    { numRuns, ...seed },
+  );
+}
+
+describe("the publish of a task, whatever happens", () => {
+  it("is applied at most once, and its end is the truth", { timeout: 0 }, () =>
+    holds({ appearMax: 1, ui: false }, onceAndTrue),
+  );
+
+  it(
+    "is applied at most once, even when Redis loses all that it holds: every publish job is explained",
+    { timeout: 0 },
+    () =>
+      holds(
+        { appearMax: 1, ui: false, redisLost: "all", tenant: { showAs: fc.constant("job") } },
+        onceAndUntouched,
+      ),
+  );
+
+  it("is applied at most once, even when Redis loses its last seconds", { timeout: 0 }, () =>
+    holds(
+      {
+        appearMax: 1,
+        ui: false,
+        redisLost: "last-seconds",
+        tenant: { showAs: fc.constant("job"), listsTables: fc.constant(true) },
+      },
+      onceAndUntouched,
+    ),
+  );
+
+  it("is applied at most once, while somebody publishes by hand", { timeout: 0 }, () =>
+    holds({ appearMax: 1, ui: true }, once),
+  );
+
+  it("with assumption A broken, does the damage that is documented and no other", { timeout: 0 }, () =>
+    holds({ appearMax: 3, ui: false }, ({ violations, endings }) => [
+      ...violations,
+      // `settleAfter: never` sends nothing again, so nothing can be there twice.
+      ...endings.filter(({ plan }) => plan.settleAfterMs === "never").flatMap(twice),
+      ...endings.flatMap(unexplained),
+    ]),
+  );
+
+  it("can be applied twice when assumption A is broken: the property above is not empty", {
+    timeout: 0,
+  }, async () => {
+    const found = await fc.check(
+      fc.asyncProperty(
+        stories({ appearMax: 3, ui: false, actions: ["load"], settle: [1_000] }),
+        async (story) => {
+          const { endings } = await play(story);
+          return endings.flatMap(twice).length === 0;
+        },
+      ),
+      { numRuns: 3_000, endOnFailure: true, ...seed },
+    );
+    expect(found.failed).toBe(true);
+  });
+});
