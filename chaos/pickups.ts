@@ -43,7 +43,7 @@ export function createPickups(redis: Redis, keys: Keys, queues: readonly string[
   }
 
   async function look(): Promise<void> {
-    for (const { jobKey, killedAt } of [...waiting.values()]) {
+    for (const { jobKey, killedAt } of waiting.values()) {
       const [processed, finished] = await redis.hmget(jobKey, "processedOn", "finishedOn");
       const at = [processed, finished].map(Number).find((time) => time > killedAt);
       if (at === undefined) continue;

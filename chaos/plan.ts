@@ -8,8 +8,8 @@ export const TARGETS = [
   { name: "finance", connection: 3 },
   { name: "marketing", connection: 4 },
 ] as const;
-export const SCHEMA = "public";
-export const TABLE = "events";
+const SCHEMA = "public";
+const TABLE = "events";
 /** A publish that gets stuck, or fails each time, does so here: the rules of its recipe are impatient with this target. */
 const DOOMED_CONNECTION = 3;
 /** Fewer than open the target's breaker: what is wrong with one job group should not hold up the others. */

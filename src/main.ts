@@ -15,7 +15,8 @@ const STOP_MS = 15_000;
 
 async function start(): Promise<void> {
   const config = readConfig(process.env);
-  const log = pino({ level: config.logLevel });
+  // Written beside the work, not in it; what is left at the end is written before the process goes.
+  const log = pino({ level: config.logLevel }, pino.destination({ sync: false }));
   const relay = createRelay(config, log);
 
   let stopping = false;

@@ -151,10 +151,13 @@ async function publish(
       plan.target,
       outcome.next === "fail" ? outcome.outcome : String(Reflect.get(outcome.value, "outcome")),
     );
-    await refreshSummary(deps, plan.jobGroupId);
+    if (!isFirstEnd(job)) await refreshSummary(deps, plan.jobGroupId);
   }
   return outcome;
 }
+
+/** A parent ends after each of its tasks has ended once: only later ends change a summary that stands. */
+const isFirstEnd = (job: Job): boolean => job.parent !== undefined && job.attemptsMade === 0;
 
 /** Without a pace there is nothing to stand in line for: one after the other, each would wait for the others' answers. */
 const atOnce = <T>(call: () => Promise<T>): Promise<T> => call();

@@ -46,8 +46,12 @@ const onceAndTrue = (played: Played): string[] => [
   ...played.endings.flatMap(lies),
 ];
 
-async function holds(bounds: Bounds, wrongIn: (played: Played, story: Story) => string[]): Promise<void> {
-  await fc.assert(
+/** The smallest story that goes wrong, told; undefined when none was found. */
+async function counterexample(
+  bounds: Bounds,
+  wrongIn: (played: Played, story: Story) => string[],
+): Promise<string | undefined> {
+  const found = await fc.check(
     fc.asyncProperty(stories(bounds), async (story) => {
       const played = await play(story);
       const wrong = wrongIn(played, story);
@@ -55,46 +59,53 @@ async function holds(bounds: Bounds, wrongIn: (played: Played, story: Story) => 
     }),
     { numRuns, ...seed },
   );
+  return found.failed ? `${fc.defaultReportMessage(found)}\n${String(found.errorInstance)}` : undefined;
 }
 
 describe("the publish of a task, whatever happens", () => {
-  it("is applied at most once, and its end is the truth", { timeout: 0 }, () =>
-    holds({ appearMax: 1, ui: false }, onceAndTrue),
+  it("is applied at most once, and its end is the truth", { timeout: 0 }, async () =>
+    expect(await counterexample({ appearMax: 1, ui: false }, onceAndTrue)).toBeUndefined(),
   );
 
   it(
     "is applied at most once, even when Redis loses all that it holds: every publish job is explained",
     { timeout: 0 },
-    () =>
-      holds(
-        { appearMax: 1, ui: false, redisLost: "all", tenant: { showAs: fc.constant("job") } },
+    async () =>
+      expect(
+        await counterexample(
+          { appearMax: 1, ui: false, redisLost: "all", tenant: { showAs: fc.constant("job") } },
+          onceAndUntouched,
+        ),
+      ).toBeUndefined(),
+  );
+
+  it("is applied at most once, even when Redis loses its last seconds", { timeout: 0 }, async () =>
+    expect(
+      await counterexample(
+        {
+          appearMax: 1,
+          ui: false,
+          redisLost: "last-seconds",
+          tenant: { showAs: fc.constant("job"), listsTables: fc.constant(true) },
+        },
         onceAndUntouched,
       ),
+    ).toBeUndefined(),
   );
 
-  it("is applied at most once, even when Redis loses its last seconds", { timeout: 0 }, () =>
-    holds(
-      {
-        appearMax: 1,
-        ui: false,
-        redisLost: "last-seconds",
-        tenant: { showAs: fc.constant("job"), listsTables: fc.constant(true) },
-      },
-      onceAndUntouched,
-    ),
+  it("is applied at most once, while somebody publishes by hand", { timeout: 0 }, async () =>
+    expect(await counterexample({ appearMax: 1, ui: true }, once)).toBeUndefined(),
   );
 
-  it("is applied at most once, while somebody publishes by hand", { timeout: 0 }, () =>
-    holds({ appearMax: 1, ui: true }, once),
-  );
-
-  it("with assumption A broken, does the damage that is documented and no other", { timeout: 0 }, () =>
-    holds({ appearMax: 3, ui: false }, ({ violations, endings }) => [
-      ...violations,
-      // `settleAfter: never` sends nothing again, so nothing can be there twice.
-      ...endings.filter(({ plan }) => plan.settleAfterMs === "never").flatMap(twice),
-      ...endings.flatMap(unexplained),
-    ]),
+  it("with assumption A broken, does the damage that is documented and no other", { timeout: 0 }, async () =>
+    expect(
+      await counterexample({ appearMax: 3, ui: false }, ({ violations, endings }) => [
+        ...violations,
+        // `settleAfter: never` sends nothing again, so nothing can be there twice.
+        ...endings.filter(({ plan }) => plan.settleAfterMs === "never").flatMap(twice),
+        ...endings.flatMap(unexplained),
+      ]),
+    ).toBeUndefined(),
   );
 
   it("can be applied twice when assumption A is broken: the property above is not empty", {
@@ -108,7 +119,8 @@ describe("the publish of a task, whatever happens", () => {
           return endings.flatMap(twice).length === 0;
         },
       ),
-      { numRuns: 3_000, endOnFailure: true, ...seed },
+      // A seed that is known to find one soon.
+      { numRuns: 3_000, endOnFailure: true, seed: 13 },
     );
     expect(found.failed).toBe(true);
   });

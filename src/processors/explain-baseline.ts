@@ -17,7 +17,7 @@ export interface BaselineQuestion {
   readonly plan: PublishPlan;
   /** The publish jobs that the platform lists for the job group. */
   readonly jobs: readonly PlatformJob[];
-  /** Publish jobs that the record knows: this task's, its siblings', and those shown to be somebody else's. */
+  /** Publish jobs that the record knows: this task's, its siblings', and those this task found to be others'. */
   readonly known: readonly number[];
   readonly siblings: readonly Sibling[];
   /** Asked only when there is something to explain. */
@@ -43,7 +43,8 @@ export async function explainBaseline(question: BaselineQuestion): Promise<Basel
   const listed = isListed(tables, plan, question.siblings);
   if (listed === "yes") {
     const words = `Already published: the platform lists ${plan.schema}.${plan.table} among this job group's tables, written by publish job ${jobIds.join(" or ")}`;
-    return { is: "published", words, jobIds };
+    // Of several jobs none is claimed: one may be a sibling's, which must find it.
+    return { is: "published", words, jobIds: jobIds.length === 1 ? jobIds : [] };
   }
   // Publishes that the job group made itself while it ran are older than its end.
   const newer = complete.filter(({ createdAt }) => createdAt === undefined || createdAt > plan.finishedAt);

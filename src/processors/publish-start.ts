@@ -116,7 +116,8 @@ async function takeBaseline(task: PublishTask): Promise<number[] | Outcome> {
     if (jobs.every(({ id }) => mine.includes(id))) return jobs.map(({ id }) => id);
 
     const siblings = await hold.siblings();
-    const known = [...mine, ...siblings.flatMap((one) => [...one.publishJobs, ...(one.foreign ?? [])])];
+    // What a sibling took for somebody else's may be this task's own.
+    const known = [...mine, ...siblings.flatMap(({ publishJobs }) => publishJobs)];
     const listTables = () => platform.listTables(plan, run.signal);
     const verdict = await explainBaseline({ plan, jobs, known, siblings, listTables });
     switch (verdict.is) {

@@ -202,7 +202,7 @@ export async function useAttempt(task: PublishTask, words: string, atLeastMs = 0
 }
 
 /** First the floor, then doubling up to the cap, plus 0-20 %: a backoff is a promise, so jitter only adds. */
-export function backoffMs(plan: PublishPlan, attempts: number, random: number): number {
+function backoffMs(plan: PublishPlan, attempts: number, random: number): number {
   const { floorMs, capMs } = plan.backoff;
   return Math.round(Math.min(floorMs * 2 ** (attempts - 1), capMs) * (1 + 0.2 * random));
 }

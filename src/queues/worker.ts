@@ -168,10 +168,11 @@ async function follow(queue: Queue, job: Job, token: string, outcome: Outcome): 
  */
 export async function wake(queue: Queue, jobId: string): Promise<void> {
   const backend = queue.getBackend();
-  try {
-    await backend.changePriority(jobId, 0);
-    await backend.promote(jobId);
-  } catch (error) {
+  // Both in one round trip; Redis takes them in this order.
+  const done = await Promise.allSettled([backend.changePriority(jobId, 0), backend.promote(jobId)]);
+  for (const one of done) {
+    if (one.status === "fulfilled") continue;
+    const error: unknown = one.reason;
     if (!(error instanceof Error && /Missing|not in the delayed/i.test(error.message))) throw error;
   }
 }

@@ -40,8 +40,6 @@ const isBusy = (state: TaskState): boolean => state !== "planned" && !hasEnded(s
 
 export const idOf = (plan: PublishPlan): string => taskId(plan.jobGroupId, taskKey(plan));
 
-export interface ModelRecord extends ReturnType<typeof createRecord> {}
-
 /** The record of the publish tasks in memory, with the meaning of its scripts (src/queues/scripts). */
 export function createRecord(
   plans: readonly PublishPlan[],
@@ -196,7 +194,7 @@ export function createRecord(
     stored.records.set(id, writeTaskRecord({ ...record, state: "admitted" }));
     onWrite(task, state, { ...record, state: "admitted" });
     return {
-      answer: { answer: "go", startInMs: 0, failuresInARow: breaker.failures, siblings: siblings(task) },
+      answer: { answer: "go", startInMs: 0, failuresInARow: breaker.failures },
       wake: [],
     };
   }

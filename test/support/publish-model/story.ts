@@ -74,7 +74,7 @@ export type Incident = { readonly gap: number } & (
 );
 
 /** The last is nobody's target: only somebody in the UI publishes there. */
-export const PLACES = [
+const PLACES = [
   { connection: 2, schema: "public", table: "orders" },
   { connection: 2, schema: "public", table: "items" },
   { connection: 3, schema: "public", table: "orders" },
@@ -84,7 +84,7 @@ export const PLACES = [
 export const START_AT = Date.UTC(2026, 10, 24, 8);
 
 /** A publish is overdue after this. */
-export const DEADLINE_MS = 10 * 60_000;
+const DEADLINE_MS = 10 * 60_000;
 
 export function planOf(task: Omit<TaskSketch, "startMs">, serialize: boolean): PublishPlan {
   const place = PLACES[task.place] ?? PLACES[3];
