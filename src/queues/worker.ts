@@ -39,13 +39,26 @@ export interface RunningWorker {
 /** The one place where a handler's outcome becomes BullMQ's instructions. */
 export function createWorker(options: WorkerOptions): RunningWorker {
   const { queue, connection, concurrency, handle, onError } = options;
-  const stopping = new AbortController();
+  /** One for each job that runs. (`AbortSignal.any` on a signal that lives as long as the process keeps what it made.) */
+  const running = new Set<AbortController>();
+  let stopped: Error | undefined;
 
   const worker = new Worker(
     queue.name,
     async (job, token = "", signal) => {
-      const { run, flush } = runOf(job, AbortSignal.any([stopping.signal, ...(signal ? [signal] : [])]));
-      const outcome = await handle(job, run, token).catch(afterRedisTrouble).finally(flush);
+      const controller = new AbortController();
+      const stop = (): void => controller.abort(stopped ?? signal?.reason);
+      if (stopped) stop();
+      running.add(controller);
+      signal?.addEventListener("abort", stop, { once: true });
+      const { run, flush } = runOf(job, controller.signal);
+      const outcome = await handle(job, run, token)
+        .catch(afterRedisTrouble)
+        .finally(() => {
+          running.delete(controller);
+          signal?.removeEventListener("abort", stop);
+          flush();
+        });
       if (outcome.next === "hold") wakeAfter(worker, outcome.ms, onError);
       return follow(queue, job, token, outcome);
     },
@@ -73,7 +86,8 @@ export function createWorker(options: WorkerOptions): RunningWorker {
     isRunning: () => worker.isRunning(),
     close: async () => {
       const closed = worker.close();
-      stopping.abort(new Error("The process stops"));
+      stopped = new Error("The process stops");
+      for (const controller of running) controller.abort(stopped);
       let timer: NodeJS.Timeout | undefined;
       const late = new Promise<"late">((resolve) => {
         timer = setTimeout(() => resolve("late"), CLOSE_MS);
