@@ -6,9 +6,9 @@ import { type Bounds, stories } from "./support/publish-model/stories.ts";
 import type { Story } from "./support/publish-model/story.ts";
 import { type Ending, play, type Played } from "./support/publish-model/world.ts";
 
-/** RUNS=20000 hunts; SEED repeats what a failure printed. */
+/** The same stories each time; RUNS=20000 SEED=$RANDOM hunts for others. */
 const numRuns = Number(process.env["RUNS"] ?? 300);
-const seed = process.env["SEED"] === undefined ? {} : { seed: Number(process.env["SEED"]) };
+const seed = { seed: Number(process.env["SEED"] ?? 1) };
 
 const isRepeatable = ({ plan }: Ending): boolean => REPEATABLE_ACTIONS.includes(plan.action);
 
@@ -16,6 +16,10 @@ const twice = (ending: Ending): string[] =>
   ending.ours.length > 1 && !isRepeatable(ending)
     ? [`${idOf(ending.plan)}: applied ${ending.ours.length} times`]
     : [];
+
+/** A publish that showed too late may be there beside the one that was sent for it. */
+const moreOftenThanLate = ({ plan, ours, late }: Ending): string[] =>
+  ours.length > 1 + late ? [`${idOf(plan)}: applied ${ours.length} times, with ${late} too late`] : [];
 
 /** Is each task's end the truth? */
 function lies(ending: Ending): string[] {
@@ -101,9 +105,13 @@ describe("the publish of a task, whatever happens", () => {
     expect(
       await counterexample({ appearMax: 3, ui: false }, ({ violations, endings }) => [
         ...violations,
-        // `settleAfter: never` sends nothing again, so nothing can be there twice.
-        ...endings.filter(({ plan }) => plan.settleAfterMs === "never").flatMap(twice),
         ...endings.flatMap(unexplained),
+        ...endings.flatMap((ending) => {
+          // `settleAfter: never` sends nothing again, so nothing can be there twice.
+          const sparedTwice = ending.late === 0 || ending.plan.settleAfterMs === "never";
+          return sparedTwice ? twice(ending) : moreOftenThanLate(ending);
+        }),
+        ...endings.flatMap((e) => endings.some((x) => x.late > 0 && x.plan.jobGroupId === e.plan.jobGroupId) ? [] : lies(e)),
       ]),
     ).toBeUndefined(),
   );

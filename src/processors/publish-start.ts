@@ -162,6 +162,7 @@ async function submit(task: PublishTask, baseline: readonly number[]): Promise<O
   const grace = graceOf(run.signal, settings.stopGraceMs);
   try {
     const answer = await platform.publish(plan.jobGroupId, bodyOf(plan), guard, grace.signal);
+    task.sentHere = true;
     const shownIn =
       answer.jobGroupId !== undefined && answer.jobGroupId !== plan.jobGroupId
         ? answer.jobGroupId

@@ -94,6 +94,8 @@ export interface PublishTask extends PublishDeps {
   readonly run: Run;
   /** The record as it was last written. */
   record: TaskRecord;
+  /** This run sent the PUT itself, and holds the job group since. */
+  sentHere: boolean;
   /** The target failed before this task started: its success is news to the breaker. */
   probes: boolean;
   /** Redis' clock, epoch milliseconds, kept on by this process' own: never behind it, ahead by `aheadMs` at most. */

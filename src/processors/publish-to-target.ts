@@ -63,6 +63,7 @@ async function take(
     run,
     record,
     probes: true,
+    sentHere: false,
     nowMs: () => nowMs + (deps.clock.now() - since),
     aheadMs,
   };

@@ -29,10 +29,12 @@ export interface NetDeps {
   readonly onSent: (plan: PublishPlan) => void;
 }
 
+export const settleMsOf = ({ settleAfterMs }: PublishPlan): number =>
+  settleAfterMs === "never" ? NEVER_LOOKS_MS : settleAfterMs;
+
 /** Assumption A, and how it is broken, is in `appear`. */
 export function courseOf(plan: PublishPlan, sketch: CourseSketch): Course {
-  const settleMs = plan.settleAfterMs === "never" ? NEVER_LOOKS_MS : plan.settleAfterMs;
-  return { appearMs: Math.floor(sketch.appear * settleMs), workMs: sketch.workMs, fails: sketch.fails };
+  return { appearMs: Math.floor(sketch.appear * settleMsOf(plan)), workMs: sketch.workMs, fails: sketch.fails };
 }
 
 /** The platform as one process reaches it: over a network that is slow, loses answers, and is shut at times. */

@@ -12,6 +12,8 @@ interface Stored {
   readonly holders: Map<string, string>;
   /** Task id -> the token that holds BullMQ's lock. */
   readonly locks: Map<string, string>;
+  /** Job group -> the task that has it. */
+  readonly busy: Map<number, string>;
   /** Job group -> task ids that wait for it, the first first. */
   readonly waiters: Map<number, string[]>;
   /** Table -> open tasks that replace or merge, in the order in which their job groups finished. */
@@ -25,6 +27,7 @@ const empty = (): Stored => ({
   records: new Map(),
   holders: new Map(),
   locks: new Map(),
+  busy: new Map(),
   waiters: new Map(),
   tables: new Map(),
   newest: new Map(),
@@ -61,8 +64,13 @@ export function createRecord(
     [...planOf].flatMap(([id, { jobGroupId }]) =>
       jobGroupId === plan.jobGroupId && id !== idOf(plan) && stored.records.has(id) ? [id] : [],
     );
-  const busySibling = (plan: PublishPlan): string | undefined =>
-    siblingIds(plan).find((id) => isBusy(read(id)?.state ?? "planned"));
+  function busySibling(plan: PublishPlan): string | undefined {
+    const busy = stored.busy.get(plan.jobGroupId);
+    if (busy === undefined || busy === idOf(plan)) return undefined;
+    if (isBusy(read(busy)?.state ?? "planned")) return busy;
+    stored.busy.delete(plan.jobGroupId);
+    return undefined;
+  }
   const isHolder = (id: string, token: string): boolean =>
     stored.locks.get(id) === token && stored.holders.get(id) === token;
 
@@ -126,6 +134,7 @@ export function createRecord(
       if (after === "published" && isNewest) stored.newest.set(taskKey(task), { finishedAt, jobGroupId });
     }
     if (isBusy(before) && !isBusy(after) && busySibling(task) === undefined) {
+      stored.busy.delete(task.jobGroupId);
       woken.push(popWaiter(task.jobGroupId));
     }
     return woken.flatMap((id) => (id === undefined ? [] : [id]));
@@ -192,6 +201,7 @@ export function createRecord(
       breaker.probe = id;
     }
     stored.records.set(id, writeTaskRecord({ ...record, state: "admitted" }));
+    if (busySibling(task) === undefined) stored.busy.set(task.jobGroupId, id);
     onWrite(task, state, { ...record, state: "admitted" });
     return {
       answer: { answer: "go", startInMs: 0, failuresInARow: breaker.failures },
@@ -230,7 +240,9 @@ export function createRecord(
     isHolder,
     siblings,
     mayGoOn,
-    busySibling,
+    /** Another task of the job group that was admitted and has not ended. */
+    otherUnderWay: (task: PublishPlan) =>
+      siblingIds(task).find((id) => isBusy(read(id)?.state ?? "planned")),
     locks: () => stored.locks,
     shutGate: (ms: number) => {
       stored.gateUntil = Math.max(stored.gateUntil, now() + ms);

@@ -6,7 +6,7 @@ import type { TaskHold } from "../../../src/queues/task-record.ts";
 import type { PublishPlan } from "../../../src/rules/model.ts";
 import { hasEnded, type TaskState } from "../../../src/rules/task-state.ts";
 import { createClock } from "./clock.ts";
-import { courseOf, createNet, type NetDeps } from "./net.ts";
+import { courseOf, createNet, type NetDeps, settleMsOf } from "./net.ts";
 import { createPlatform, type ModelPublish } from "./platform.ts";
 import { createProcess, type ModelProcess } from "./process.ts";
 import { createRecord, idOf } from "./record.ts";
@@ -29,6 +29,8 @@ export interface Ending {
   readonly wrote: readonly ModelPublish[];
   /** Did the last PUT write it? */
   readonly lastWrote: boolean;
+  /** Publishes of ours that showed later than assumption A says. */
+  readonly late: number;
 }
 
 export interface Played {
@@ -229,7 +231,7 @@ export async function play(story: Story): Promise<Played> {
         `${run.token} sends while the record says ${state}, and is ${record.isHolder(run.job.id, run.token) ? "" : "not "}its holder`,
       );
     }
-    const busy = plan.serialize ? record.busySibling(plan) : undefined;
+    const busy = plan.serialize ? record.otherUnderWay(plan) : undefined;
     if (busy !== undefined) violated(`${run.token} sends while ${busy} of its job group is busy`);
   }
 
@@ -362,6 +364,10 @@ export async function play(story: Story): Promise<Played> {
       wrote,
       ours,
       lastWrote: ours.some(({ acceptedAt }) => acceptedAt >= sentAt),
+      late: platform.publishes.filter(
+        ({ by, plan: sent, acceptedAt, visibleAt }) =>
+          by === "us" && idOf(sent) === idOf(plan) && visibleAt - acceptedAt > settleMsOf(plan),
+      ).length,
     };
   });
   return { endings, violations, untrue, trace, moments };
