@@ -219,12 +219,9 @@ async function refused(
       task.record = { ...task.record, answeredMs: waitedMs };
       return waitForOther(task, message);
     case "refused":
-      if (failure.sameTarget && (await platformLists(task))) {
-        return end(
-          task,
-          "published",
-          `Already published, says the platform, and lists the table: ${message}`,
-        );
+      if (failure.sameTarget && (task.record.untold || (await platformLists(task)))) {
+        const agrees = task.record.untold ? "an earlier attempt may have been applied" : "it lists the table";
+        return end(task, "published", `Already published, says the platform, and ${agrees}: ${message}`);
       }
       return end(task, "failed", message, failure.requestId ? { requestId: failure.requestId } : {});
     case "retry":

@@ -134,13 +134,20 @@ export async function release(
   await save(task, "planned", change, letGo);
 }
 
-/** Ends the task; `words` say why in one sentence. */
+/**
+ * Ends the task; `words` say why in one sentence. What an earlier attempt may have written is not called failed:
+ * that is for a person.
+ */
 export async function end(
   task: PublishTask,
   state: "published" | "failed" | "superseded",
   words: string,
   change: Partial<TaskRecord> = {},
 ): Promise<Outcome> {
+  if (state === "failed" && task.record.untold) {
+    task.record = { ...task.record, ...change };
+    return park(task, `${words}; an earlier attempt may have been applied, and nothing tells`);
+  }
   await save(task, state, { ...change, words, endedAt: Math.round(task.nowMs()) });
   task.run.tell(words);
   task.run.show({ progress: 100, stage: state, words });

@@ -166,8 +166,10 @@ async function decide(
     case "cannot-tell":
       if (!isSettled(task, askedAt)) return undefined;
       // Without an attempt left it is not repeated: to call it failed would be a guess.
-      if (REPEATABLE_ACTIONS.includes(task.plan.action) && record.attempts + 1 < task.plan.attempts)
+      if (REPEATABLE_ACTIONS.includes(task.plan.action) && record.attempts + 1 < task.plan.attempts) {
+        task.record = { ...record, untold: true };
         return useAttempt(task, "The outcome cannot be told, and the action may be repeated");
+      }
       return park(task, "a publish job is complete, and the platform does not say which table it wrote");
   }
 }

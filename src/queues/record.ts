@@ -21,6 +21,8 @@ const taskRecordSchema = z.looseObject({
   publishJobs: ids.default([]),
   /** Publish jobs that were found to be somebody else's. */
   foreign: ids.optional(),
+  /** An earlier attempt may have been applied: what may be repeated was repeated, when nothing told. */
+  untold: z.boolean().optional(),
   /** The publish job that is followed. */
   publishJobId: z.number().optional(),
   /** The job group in which the publish shows, when the platform gave it one of its own. */

@@ -34,7 +34,11 @@ export const settleMsOf = ({ settleAfterMs }: PublishPlan): number =>
 
 /** Assumption A, and how it is broken, is in `appear`. */
 export function courseOf(plan: PublishPlan, sketch: CourseSketch): Course {
-  return { appearMs: Math.floor(sketch.appear * settleMsOf(plan)), workMs: sketch.workMs, fails: sketch.fails };
+  return {
+    appearMs: Math.floor(sketch.appear * settleMsOf(plan)),
+    workMs: sketch.workMs,
+    fails: sketch.fails,
+  };
 }
 
 /** The platform as one process reaches it: over a network that is slow, loses answers, and is shut at times. */

@@ -241,8 +241,7 @@ export function createRecord(
     siblings,
     mayGoOn,
     /** Another task of the job group that was admitted and has not ended. */
-    otherUnderWay: (task: PublishPlan) =>
-      siblingIds(task).find((id) => isBusy(read(id)?.state ?? "planned")),
+    otherUnderWay: (task: PublishPlan) => siblingIds(task).find((id) => isBusy(read(id)?.state ?? "planned")),
     locks: () => stored.locks,
     shutGate: (ms: number) => {
       stored.gateUntil = Math.max(stored.gateUntil, now() + ms);

@@ -27,8 +27,6 @@ export interface Ending {
   /** Publishes of ours that wrote its table; and all that did, the UI's among them. */
   readonly ours: readonly ModelPublish[];
   readonly wrote: readonly ModelPublish[];
-  /** Did the last PUT write it? */
-  readonly lastWrote: boolean;
   /** Publishes of ours that showed later than assumption A says. */
   readonly late: number;
 }
@@ -81,7 +79,6 @@ export async function play(story: Story): Promise<Played> {
   const gets = [...story.gets];
   const snapshots: { at: number; stored: ReturnType<typeof record.snapshot> }[] = [];
   const losesRedis = story.incidents.some(({ what }) => what === "redis-lost");
-  const lastSent = new Map<string, number>();
   let tokens = 0;
   let moments = 0;
   let noneBefore = 0;
@@ -222,7 +219,6 @@ export async function play(story: Story): Promise<Played> {
   /** A PUT leaves a process. */
   function sent(run: RunOfJob, plan: PublishPlan): void {
     say(`${run.token}: PUT`);
-    lastSent.set(run.job.id, clock.now());
     const state = record.read(run.job.id)?.state;
     // A PUT that was under way when Redis lost its record is nobody's any more.
     if (losesRedis) return;
@@ -357,13 +353,11 @@ export async function play(story: Story): Promise<Played> {
     const standing = record.read(idOf(plan));
     if (!standing) throw new Error(`${idOf(plan)} has no record`);
     const ours = wrote.filter(({ by }) => by === "us");
-    const sentAt = lastSent.get(idOf(plan)) ?? Infinity;
     return {
       plan,
       record: standing,
       wrote,
       ours,
-      lastWrote: ours.some(({ acceptedAt }) => acceptedAt >= sentAt),
       late: platform.publishes.filter(
         ({ by, plan: sent, acceptedAt, visibleAt }) =>
           by === "us" && idOf(sent) === idOf(plan) && visibleAt - acceptedAt > settleMsOf(plan),
