@@ -13,7 +13,7 @@ export interface Running {
   readonly pid: number;
   /** All that it wrote so far, stdout and stderr as they came. */
   output(): string;
-  /** The first line, written or to come, that matches. Throws with the output when it ends or `timeoutMs` (15 s) pass before. */
+  /** The first line, written or to come, that matches. Throws with the output when it ends or `timeoutMs` (45 s) pass before. */
   line(pattern: RegExp, timeoutMs?: number): Promise<RegExpMatchArray>;
   /** SIGSTOP freezes it, SIGCONT lets it go on, SIGKILL is kill -9. */
   signal(name: NodeJS.Signals): void;
@@ -80,7 +80,7 @@ function watch(child: ChildProcess, title: string): Running {
       child.kill("SIGKILL");
       await exited.catch(() => {});
     },
-    line: (pattern, timeoutMs = 15_000) =>
+    line: (pattern, timeoutMs = 45_000) =>
       new Promise((resolve, reject) => {
         const settle = (act: () => void) => {
           clearTimeout(timer);
