@@ -6,7 +6,7 @@ import { publishToTarget } from "./processors/publish-to-target.ts";
 import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import type { Report } from "./producers/accept-report.ts";
 import { reopen } from "./producers/report-completion.ts";
-import { parseReport } from "./producers/report.ts";
+import { type ParsedReport, parseReport } from "./producers/report.ts";
 import type { Metrics } from "./http/metrics.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
@@ -24,6 +24,9 @@ import { completionId, taskId, taskKey } from "./rules/task-identity.ts";
 
 /** A queue is held back no longer at a time; whoever asks then holds it back again. */
 const HOLD_MAX_MS = 5_000;
+/** A completion that could not be handled comes again: soon at first, then each minute. */
+const KEEP_FIRST_MS = 2_000;
+const KEEP_MAX_MS = 60_000;
 /** Dispatch and summaries are short; so many run at once in a process. */
 const SHORT_JOBS = 32;
 
@@ -52,22 +55,23 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
     createWorker({
       ...common,
       queue: queues.completions,
-      handle: async (job, run) => {
-        const jobGroupId = await takeIn(deps, job);
-        if (typeof jobGroupId !== "number") return jobGroupId;
-        const records = completions;
-        const startedAt = Date.now();
-        const outcome = await dispatchCompletion(
-          jobGroupId,
-          { platform, records, now: Date.now, ...dispatch },
-          run,
-        );
-        logHandled(log, "dispatch", { jobGroupId }, startedAt, outcome);
-        return outcome;
-      },
+      handle: (job, run) =>
+        keep(job, log, async () => {
+          const jobGroupId = await takeIn(deps, job);
+          if (typeof jobGroupId !== "number") return jobGroupId;
+          const records = completions;
+          const startedAt = Date.now();
+          const outcome = await dispatchCompletion(
+            jobGroupId,
+            { platform, records, now: Date.now, ...dispatch },
+            run,
+          );
+          logHandled(log, "dispatch", { jobGroupId }, startedAt, outcome);
+          return outcome;
+        }),
       // A report may have come between the end of the dispatch and the end of its job.
-      onEnded: async (job) => {
-        const id = Number(/^jobgroup-(\d+)$/.exec(job.id ?? "")?.[1]);
+      onCompleted: async (job) => {
+        const id = jobGroupOf(job);
         if (id && (await completions.isUnhandled(id))) await reopen(queues.completions, completionId(id));
       },
     }),
@@ -102,24 +106,61 @@ export function startPublishWorkers(deps: WorkerDeps): RunningWorker[] {
  * dispatch, or an outcome when this job is not the one that dispatches it.
  */
 async function takeIn(deps: WorkerDeps, job: Job): Promise<number | Outcome> {
-  const parsed = parseReport(job.data, "message");
-  if (parsed.kind === "malformed")
-    return { next: "fail", outcome: "failed", words: `This message was not understood: ${parsed.detail}` };
-  if (parsed.kind === "test")
-    return { next: "done", value: { outcome: "test", words: "A test delivery: nothing to publish" } };
-  const { jobGroupId, labels, source } = parsed.report;
-  if (job.id !== completionId(jobGroupId)) {
-    const { completion, duplicate } = await deps.report(parsed.report);
-    return { next: "done", value: { outcome: "merged", completion, duplicate } };
+  const { merged, data } = readMessage(job.data);
+  const own = jobGroupOf(job);
+  const parsed = parseReport(data, "message");
+  if (parsed.kind === "report" && parsed.report.jobGroupId === own) {
+    const { labels, source } = parsed.report;
+    if (merged) await deps.completions.ensure(own);
+    else {
+      await deps.completions.merge(own, labels, source);
+      // Run once more, it must not undo what later reports brought.
+      await job.updateData({ ...(data as object), merged: true });
+    }
+    return own;
   }
-  const { merged } = job.data as { merged?: unknown };
-  if (merged === true) await deps.completions.ensure(jobGroupId);
-  else {
-    await deps.completions.merge(jobGroupId, labels, source);
-    // Run once more, it must not undo what later reports brought.
-    await job.updateData({ ...(job.data as object), merged: true });
+  const outcome = await takeElsewhere(deps, parsed);
+  // The job has the id of a job group that was reported well, and the data of something else: the report counts.
+  if (own === undefined || !(await deps.completions.isUnhandled(own))) return outcome;
+  await job.updateData({ jobGroupId: own, merged: true });
+  return own;
+}
+
+/** `merged` is our own mark on a message that the record holds already; it is no label. */
+function readMessage(data: unknown): { merged: boolean; data: unknown } {
+  if (typeof data !== "object" || data === null || Array.isArray(data)) return { merged: false, data };
+  const { merged, ...rest } = data as { merged?: unknown };
+  return { merged: merged === true, data: rest };
+}
+
+async function takeElsewhere(deps: WorkerDeps, parsed: ParsedReport): Promise<Outcome> {
+  switch (parsed.kind) {
+    case "malformed":
+      return { next: "fail", outcome: "failed", words: `This message was not understood: ${parsed.detail}` };
+    case "test":
+      return { next: "done", value: { outcome: "test", words: "A test delivery: nothing to publish" } };
+    case "report": {
+      const { completion, duplicate } = await deps.report(parsed.report);
+      return { next: "done", value: { outcome: "merged", completion, duplicate } };
+    }
   }
-  return jobGroupId;
+}
+
+/** The job group whose completion a job is, by its id. */
+function jobGroupOf({ id = "" }: Job): number | undefined {
+  const jobGroupId = Number(/^jobgroup-([1-9]\d*)$/.exec(id)?.[1]);
+  return Number.isSafeInteger(jobGroupId) ? jobGroupId : undefined;
+}
+
+/** Whatever goes wrong on our side, a report is not lost by it: the job comes again, also one that has no attempts. */
+async function keep(job: Job, log: Logger, handle: () => Promise<Outcome>): Promise<Outcome> {
+  try {
+    return await handle();
+  } catch (error) {
+    const inMs = Math.min(KEEP_FIRST_MS * job.attemptsStarted, KEEP_MAX_MS);
+    log.error({ err: error, job: job.id, inMs }, "a completion could not be handled: it comes again");
+    return { next: "later", inMs };
+  }
 }
 
 async function publish(
@@ -151,13 +192,10 @@ async function publish(
       plan.target,
       outcome.next === "fail" ? outcome.outcome : String(Reflect.get(outcome.value, "outcome")),
     );
-    if (!isFirstEnd(job)) await refreshSummary(deps, plan.jobGroupId);
+    await refreshSummary(deps, plan.jobGroupId);
   }
   return outcome;
 }
-
-/** A parent ends after each of its tasks has ended once: only later ends change a summary that stands. */
-const isFirstEnd = (job: Job): boolean => job.parent !== undefined && job.attemptsMade === 0;
 
 /** Without a pace there is nothing to stand in line for: one after the other, each would wait for the others' answers. */
 const atOnce = <T>(call: () => Promise<T>): Promise<T> => call();

@@ -52,7 +52,7 @@ export function createRelay(config: Config, log: Logger): Relay {
     });
     const breakers = createBreakerStore(connections.work, keys);
     const metrics = createMetrics(() => readMetrics(core, breakers));
-    const workers = core.rules ? startWorkers(core, core.rules, { report, breakers, metrics }) : [];
+    const workers = core.rules ? startWorkers(core, core.rules, { breakers, metrics }) : [];
     const http = await openHttp({
       config,
       connections,
@@ -71,15 +71,13 @@ export function createRelay(config: Config, log: Logger): Relay {
     return { port: http.port, redisUrl: core.redisUrl };
   }
 
-  function startWorkers(
-    core: Core,
-    rules: Rules,
-    parts: Pick<WorkerDeps, "report" | "breakers" | "metrics">,
-  ) {
+  function startWorkers(core: Core, rules: Rules, parts: Pick<WorkerDeps, "breakers" | "metrics">) {
     const { roles } = config;
     const deps: WorkerDeps = {
       ...core,
       ...parts,
+      // A message is taken in on the connection that waits: its sender hears nothing, and would not send it again.
+      report: createReportCompletion({ records: core.completions, queue: core.queues.completions }),
       rules,
       log,
       turnOf: createTurnstiles(),

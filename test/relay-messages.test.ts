@@ -1,22 +1,22 @@
 import type { Job } from "bullmq";
 import { expect, test } from "vitest";
+import { keysOf } from "../src/queues/names.ts";
 import { eventually } from "./support/eventually.ts";
+import { openRedis, startPrivateRedis } from "./support/redis.ts";
 import { openSite, type Site, statesOf } from "./support/relay.ts";
 
-const open = () =>
-  openSite({
-    rules: {
-      targets: { sales: { connection: 2, schema: "public" }, finance: { connection: 3, schema: "reports" } },
-      rules: [
-        { name: "all", when: "all", publish: [{ target: "sales", table: "orders", action: "load" }] },
-        {
-          name: "prod",
-          when: { labels: { env: "prod" } },
-          publish: [{ target: "finance", table: "orders", action: "load" }],
-        },
-      ],
+const rules = {
+  targets: { sales: { connection: 2, schema: "public" }, finance: { connection: 3, schema: "reports" } },
+  rules: [
+    { name: "all", when: "all", publish: [{ target: "sales", table: "orders", action: "load" }] },
+    {
+      name: "prod",
+      when: { labels: { env: "prod" } },
+      publish: [{ target: "finance", table: "orders", action: "load" }],
     },
-  });
+  ],
+};
+const open = () => openSite({ rules });
 
 /** What its sender sees of a message, once it is done with. */
 async function untilFinished(site: Site, { id = "" }: Job): Promise<Job> {
@@ -83,4 +83,40 @@ test.each([
   expect(failed.failedReason).toMatch(/^This message was not understood: /);
   expect(failed.failedReason).toContain(words);
   expect(failed.attemptsMade).toBe(1);
+});
+
+test("messages without attempts are not lost when Redis dies and comes back while they are taken in", {
+  timeout: 90_000,
+}, async () => {
+  const redis = await startPrivateRedis();
+  const site = await openSite({ rules, redisUrl: redis.url });
+  const queue = site.queue("completions");
+  const ids = Array.from({ length: 300 }, () =>
+    site.simulator.createJobGroup({ recipeId: 27, webhook: false }),
+  );
+  await queue.addBulk(
+    ids.map((jobGroupId) => ({ name: "completion", data: { jobGroupId, status: "Complete", labels: {} } })),
+  );
+  await site.start();
+  await eventually(async () => (await queue.getCompletedCount()) > 10, {
+    what: "the first messages are taken in",
+  });
+  await redis.kill();
+  await redis.start();
+  for (const id of ids) await site.dispatched(id, 60_000);
+  expect(await queue.getFailedCount()).toBe(0);
+});
+
+test("a good report counts, whatever stood in a job of its id before", { timeout: 90_000 }, async () => {
+  const site = await openSite({ rules });
+  const id = site.simulator.createJobGroup({ recipeId: 27, webhook: false });
+  const queue = site.queue("completions");
+  const relay = await site.start();
+  await queue.add("completion", { jobGroupId: "oops" }, { jobId: `jobgroup-${id}` });
+  await eventually(async () => (await queue.getFailedCount()) === 1, { what: "the message is refused" });
+  expect(await relay.report(id)).toMatchObject({ status: 202 });
+  // The sweep looks for reports that nobody dispatched: as if this one had waited long enough, and a minute had gone by.
+  await openRedis().zadd(keysOf(site.namespace).unhandled, 1, String(id));
+  await site.start();
+  await site.ended(id, 1, 20_000);
 });

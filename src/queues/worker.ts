@@ -24,8 +24,8 @@ export interface WorkerOptions {
   readonly connection: Redis;
   readonly concurrency: number;
   readonly handle: (job: Job, run: Run, token: string) => Promise<Outcome>;
-  /** Called when a job has ended for good, well or not. */
-  readonly onEnded?: (job: Job) => Promise<void>;
+  /** Called when a job has ended well. */
+  readonly onCompleted?: (job: Job) => Promise<void>;
   /** Told of errors that no job is to blame for: connections, locks. */
   readonly onError: (error: Error) => void;
 }
@@ -39,24 +39,21 @@ export interface RunningWorker {
 /** The one place where a handler's outcome becomes BullMQ's instructions. */
 export function createWorker(options: WorkerOptions): RunningWorker {
   const { queue, connection, concurrency, handle, onError } = options;
-  /** One for each job that runs. (`AbortSignal.any` on a signal that lives as long as the process keeps what it made.) */
+  /** One for each job that runs. (`AbortSignal.any` keeps what it made as long as the process lives.) */
   const running = new Set<AbortController>();
   let stopped: Error | undefined;
 
   const worker = new Worker(
     queue.name,
-    async (job, token = "", signal) => {
+    async (job, token = "") => {
       const controller = new AbortController();
-      const stop = (): void => controller.abort(stopped ?? signal?.reason);
-      if (stopped) stop();
+      if (stopped) controller.abort(stopped);
       running.add(controller);
-      signal?.addEventListener("abort", stop, { once: true });
       const { run, flush } = runOf(job, controller.signal);
       const outcome = await handle(job, run, token)
         .catch(afterRedisTrouble)
         .finally(() => {
           running.delete(controller);
-          signal?.removeEventListener("abort", stop);
           flush();
         });
       if (outcome.next === "hold") wakeAfter(worker, outcome.ms, onError);
@@ -75,12 +72,8 @@ export function createWorker(options: WorkerOptions): RunningWorker {
     },
   );
   worker.on("error", onError);
-  const { onEnded } = options;
-  if (onEnded) {
-    const ended = (job: Job | undefined): void => void (job?.finishedOn && onEnded(job).catch(onError));
-    worker.on("completed", ended);
-    worker.on("failed", ended);
-  }
+  const { onCompleted } = options;
+  if (onCompleted) worker.on("completed", (job) => void onCompleted(job).catch(onError));
 
   return {
     isRunning: () => worker.isRunning(),
