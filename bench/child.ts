@@ -10,8 +10,6 @@ export interface Child {
   /** Resolves with the next message of its IPC channel; `say` is sent first. */
   ask<T>(say: object): Promise<T>;
   tell(say: object): void;
-  /** The next message, whenever it comes. */
-  next<T>(): Promise<T>;
   stop(): Promise<void>;
 }
 
@@ -20,6 +18,8 @@ export type Environment = Readonly<Record<string, string>>;
 const DIST = new URL("./dist/", import.meta.url);
 const running = new Set<ChildProcess>();
 const TICK_MS = 10;
+/** Longer than any part takes: past it something is stuck, and the bench says so instead of waiting for ever. */
+const ANSWERS_WITHIN_MS = 300_000;
 
 /** Starts one of bench/children, compiled; resolves once it told its port. */
 export async function startChild(name: string, env: Environment): Promise<Child> {
@@ -62,8 +62,9 @@ export function cpuMs(pid: number): number | undefined {
 }
 
 function launch(file: string, args: string[], env: Environment, stdout: "ignore" | "pipe"): ChildProcess {
-  const profile = process.env["BENCH_NODE_ARGS"]?.split(" ") ?? [];
-  const child = spawn(process.execPath, [...profile, fileURLToPath(new URL(file, DIST)), ...args], {
+  // For a profile: --cpu-prof --cpu-prof-dir=...
+  const more = process.env["BENCH_NODE_ARGS"]?.split(" ") ?? [];
+  const child = spawn(process.execPath, [...more, fileURLToPath(new URL(file, DIST)), ...args], {
     env: { PATH: process.env["PATH"] ?? "", ...env },
     stdio: ["ignore", stdout, "inherit", ...(stdout === "ignore" ? (["ipc"] as const) : [])],
   });
@@ -73,12 +74,14 @@ function launch(file: string, args: string[], env: Environment, stdout: "ignore"
 }
 
 function handle(child: ChildProcess, port: number): Child {
-  const next = async <T>(): Promise<T> => ((await once(child, "message")) as [T])[0];
+  const next = async <T>(): Promise<T> => {
+    const signal = AbortSignal.timeout(ANSWERS_WITHIN_MS);
+    return ((await once(child, "message", { signal })) as [T])[0];
+  };
   return {
     pid: child.pid ?? 0,
     port,
     tell: (say) => void child.send(say),
-    next,
     ask: (say) => {
       const answer = next<never>();
       child.send(say);

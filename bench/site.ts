@@ -1,4 +1,5 @@
-import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { rmSync } from "node:fs";
+import { mkdtemp, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Redis } from "ioredis";
@@ -29,6 +30,8 @@ export interface Site {
 
 export async function openSite(): Promise<Site> {
   const folder = await mkdtemp(join(tmpdir(), "publish-relay-bench-"));
+  // Also when the bench is stopped in the middle.
+  process.once("exit", () => rmSync(folder, { recursive: true, force: true, maxRetries: 5 }));
   const server = await startRedisServer({ dataDir: folder });
   const redis = new Redis(server.url);
   const urlOf = ({ port }: Child): string => `http://127.0.0.1:${port}`;
@@ -60,7 +63,6 @@ export async function openSite(): Promise<Site> {
     close: async () => {
       await redis.quit();
       await server.stop();
-      await rm(folder, { recursive: true, force: true });
     },
   };
 }

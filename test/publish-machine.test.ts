@@ -18,8 +18,8 @@ const twice = (ending: Ending): string[] =>
     : [];
 
 /** A publish that showed too late may be there beside the one that was sent for it. */
-const moreOftenThanLate = ({ plan, ours, late }: Ending): string[] =>
-  ours.length > 1 + late ? [`${idOf(plan)}: applied ${ours.length} times, with ${late} too late`] : [];
+const moreOftenThanLate = (ending: Ending): string[] =>
+  ending.ours.length > 1 + ending.late ? twice(ending) : [];
 
 /** Is each task's end the truth? */
 function lies(ending: Ending): string[] {
@@ -97,6 +97,37 @@ describe("the publish of a task, whatever happens", () => {
 
   it("is applied at most once, while somebody publishes by hand", { timeout: 0 }, async () =>
     expect(await counterexample({ appearMax: 1, ui: true }, once)).toBeUndefined(),
+  );
+
+  it(
+    "is parked only when nothing can tell: not on a tenant that lists its tables",
+    {
+      timeout: 0,
+    },
+    async () =>
+      expect(
+        await counterexample(
+          {
+            appearMax: 1,
+            ui: false,
+            prompt: true,
+            serialize: true,
+            settle: [1_000, 20_000, 120_000],
+            tenant: {
+              showAs: fc.constant("job"),
+              listsTables: fc.constant(true),
+              tellsDatabase: fc.constant(true),
+            },
+          },
+          ({ endings }, { incidents }) =>
+            // Six crashes in one step park a task.
+            incidents.length < 6
+              ? endings.flatMap(({ plan, record }) =>
+                  record.state === "parked" ? [`${idOf(plan)} is parked: ${record.words}`] : [],
+                )
+              : [],
+        ),
+      ).toBeUndefined(),
   );
 
   it("with assumption A broken, does the damage that is documented and no other", { timeout: 0 }, async () =>

@@ -43,8 +43,8 @@ export async function explainBaseline(question: BaselineQuestion): Promise<Basel
   const listed = isListed(tables, plan, question.siblings);
   if (listed === "yes") {
     const words = `Already published: the platform lists ${plan.schema}.${plan.table} among this job group's tables, written by publish job ${jobIds.join(" or ")}`;
-    // Of several jobs none is claimed: one may be a sibling's, which must find it.
-    return { is: "published", words, jobIds: jobIds.length === 1 ? jobIds : [] };
+    // A job that may be a sibling's is not claimed, for the sibling must find it.
+    return { is: "published", words, jobIds: jobIds.length === 1 && plan.serialize ? jobIds : [] };
   }
   // Publishes that the job group made itself while it ran are older than its end.
   const newer = complete.filter(({ createdAt }) => createdAt === undefined || createdAt > plan.finishedAt);

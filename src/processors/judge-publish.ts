@@ -62,8 +62,9 @@ export async function judgePublish(question: PublishQuestion): Promise<Judgement
   const listed = isListed(tables, plan, question.siblings);
   if (listed === "maybe") return { is: "cannot-tell" };
   if (listed === "yes") {
-    // Of several jobs none is claimed: one may be another task's, which must find it.
-    return complete.length === 1 ? { is: "complete", job: only } : { is: "complete" };
+    // A job that may be another task's is not claimed, for that task must find it.
+    const ours = complete.length === 1 && !strangersPossible;
+    return ours ? { is: "complete", job: only } : { is: "complete" };
   }
   if (listsEveryPublish(tables, question.completeJobs))
     return { is: "foreign", jobIds: complete.map(({ id }) => id) };
