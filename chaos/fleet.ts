@@ -31,6 +31,8 @@ export interface FleetOptions {
 /** Real processes of the relay, each with ways of its own to Redis and to the platform. */
 export interface Fleet {
   readonly slots: readonly Slot[];
+  /** Those that may be killed now: while two are at work, so that one is left. On a slow machine the others may still be starting. */
+  killable(): readonly Slot[];
   /** kill -9, with everything that it had under way; it is started again soon. */
   kill(slot: Slot): void;
   freeze(slot: Slot): void;
@@ -119,6 +121,10 @@ export async function startFleet(options: FleetOptions): Promise<Fleet> {
 
   return {
     slots: members.map(({ slot }) => slot),
+    killable: () => {
+      const atWork = members.map(({ slot }) => slot).filter(({ state }) => state === "ready");
+      return atWork.length < 2 ? [] : atWork.filter(({ spared }) => !spared);
+    },
     ended,
     kill: (slot) => {
       const { child, redis, platform } = memberOf(slot);

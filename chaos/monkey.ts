@@ -1,5 +1,5 @@
 import type { Dice } from "../simulator/dice.ts";
-import type { Fleet, Slot } from "./fleet.ts";
+import type { Fleet } from "./fleet.ts";
 import type { Profile } from "./options.ts";
 import type { KillableRedis } from "./redis.ts";
 import { STEPS, type Step, type Steps } from "./steps.ts";
@@ -52,7 +52,7 @@ export function releaseMonkey({
   };
 
   function killOne(): void {
-    const slot = pickReady(fleet, dice.roll(`kill/${tick}`));
+    const slot = pick(fleet.killable(), dice.roll(`kill/${tick}`));
     if (!slot) {
       counts.spared++;
       return;
@@ -71,7 +71,7 @@ export function releaseMonkey({
   }
 
   function freeze(turn: number): void {
-    const slot = pickReady(fleet, dice.roll(`freeze/${turn}`));
+    const slot = pick(fleet.killable(), dice.roll(`freeze/${turn}`));
     if (!slot) return later(READY_SOON_MS, () => freeze(turn));
     later(profile.freeze.everyMs, () => freeze(turn + 1));
     counts.frozen++;
@@ -111,10 +111,7 @@ export function releaseMonkey({
   };
 }
 
-function pickReady({ slots }: Fleet, roll: number): Slot | undefined {
-  const ready = slots.filter(({ state, spared }) => state === "ready" && !spared);
-  return ready[Math.floor(roll * ready.length)];
-}
+const pick = <T>(all: readonly T[], roll: number): T | undefined => all[Math.floor(roll * all.length)];
 
 /** All steps in an order of the seed's, then all in another one. */
 function nextStep(n: number, dice: Dice): Step {

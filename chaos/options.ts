@@ -91,7 +91,7 @@ export function profileOf({ short }: ChaosOptions): Profile {
 }
 
 const FULL: Profile = {
-  finishEveryMs: 200,
+  finishEveryMs: 250,
   settleAfterMs: 5_000,
   appearMs: [20, 4_000],
   publishMs: [100, 1_500],
@@ -105,7 +105,7 @@ const FULL: Profile = {
   endWithinMs: 240_000,
   shares: { long: 0.005, failOnce: 0.02, failAlways: 0.005, stuck: 0.003 },
   webhookLateMs: 4_000,
-  concurrency: 100,
+  concurrency: 40,
 };
 
 const SHORT: Profile = {

@@ -92,6 +92,7 @@ export async function openSite(
     // Told apart from the fleet, which needs its taps to be made.
     let fleet: Fleet | undefined;
     const steps = createSteps({
+      mayDie: (slot) => fleet?.killable().includes(slot) ?? false,
       kill: (slot, step) => {
         note(`process ${slot.index + 1}: kill -9, ${step}`);
         fleet?.kill(slot);

@@ -16,6 +16,7 @@ export const STEPS = [
 export type Step = (typeof STEPS)[number];
 
 export interface StepDeps {
+  readonly mayDie: (slot: Slot) => boolean;
   readonly kill: (slot: Slot, step: Step) => void;
   /** The state of a task as Redis holds it, asked on a connection of our own. */
   readonly stateOf: (jobGroupId: number, field: string) => Promise<string | undefined>;
@@ -49,7 +50,7 @@ const AFTER_SAVED = {
 const SAVED_WITHIN_MS = 1_000;
 const LOOK_EVERY_MS = 2;
 
-export function createSteps({ kill, stateOf, isPublishing }: StepDeps): Steps {
+export function createSteps({ mayDie, kill, stateOf, isPublishing }: StepDeps): Steps {
   const armed = new Set<Step>();
   const hits = Object.fromEntries(STEPS.map((step) => [step, 0])) as Record<Step, number>;
 
@@ -132,7 +133,6 @@ export function createSteps({ kill, stateOf, isPublishing }: StepDeps): Steps {
 
 const entries = <K extends string, V>(record: Readonly<Record<K, V>>): [K, V][] =>
   Object.entries(record) as [K, V][];
-const mayDie = ({ state, spared }: Slot): boolean => state === "ready" && !spared;
 const isPut = ({ request }: Link): boolean => request.startsWith("PUT ");
 
 interface Write {

@@ -29,7 +29,7 @@ export function drawTable(report: ChaosReport, verdict: Verdict): string {
     ["completions reported once more at the end", report.reportedAgain],
     ["kills of relay processes", kills.random + named],
     ["  at random", kills.random],
-    ["  (nobody ready to be killed)", kills.spared],
+    ["  (too few at work for one more)", kills.spared],
     ...Object.entries(hits).map(([step, n]): [string, number] => [`  ${step}`, n]),
     ["stops for longer than the lock", kills.frozen],
     ["kills of redis-server", kills.redis],
