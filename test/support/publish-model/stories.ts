@@ -48,14 +48,17 @@ export function stories(bounds: Bounds): fc.Arbitrary<Story> {
   });
 }
 
-const policies = fc.constantFrom<Policy>("refuse", "fail", "accept");
+// A publish in the UI that fails at the very moment of ours may be taken for ours, and ours be sent again: that is a
+// limit, and no story.
+const policies = (ui: boolean): fc.Arbitrary<Policy> =>
+  ui ? fc.constantFrom<Policy>("refuse", "accept") : fc.constantFrom<Policy>("refuse", "fail", "accept");
 
-const tenants = ({ tenant }: Bounds): fc.Arbitrary<Tenant> =>
+const tenants = ({ tenant, ui }: Bounds): fc.Arbitrary<Tenant> =>
   fc.record({
     listsTables: fc.boolean(),
     tellsDatabase: fc.boolean(),
-    sameTarget: policies,
-    concurrent: policies,
+    sameTarget: policies(ui),
+    concurrent: policies(ui),
     showAs: often<Tenant["showAs"]>("job", 3, fc.constant("group")),
     ...tenant,
   });
@@ -138,14 +141,14 @@ function incidents({ ui, redisLost, ...bounds }: Bounds): fc.Arbitrary<Incident>
   ];
   if (ui) {
     kinds.push({
-      weight: 2,
+      weight: 6,
       arbitrary: fc.record({
         gap,
         what: fc.constant("ui"),
         jobGroupId: often(1, 3, fc.constant(2)),
         place: fc.nat({ max: 3 }),
         action: fc.constantFrom<Action>("load", "truncateAndLoad"),
-        course: courses({ ui, ...bounds }),
+        course: courses({ ui, ...bounds }).map((course) => ({ ...course, fails: false })),
       }),
     });
   }

@@ -45,6 +45,8 @@ interface Job {
   readonly plan: PublishPlan;
   readonly id: string;
   state: "sleeps" | "runs" | "ended";
+  /** How often BullMQ took it from a process that was silent. */
+  stalls: number;
   forget?: () => void;
 }
 
@@ -73,7 +75,7 @@ export async function play(story: Story): Promise<Played> {
     say(`publish job ${publish.jobId} (${publish.by}) wrote ${idOf(publish.plan)}`),
   );
   const record = createRecord(plans, clock.now, onWrite);
-  const jobs = plans.map((plan): Job => ({ plan, id: idOf(plan), state: "sleeps" }));
+  const jobs = plans.map((plan): Job => ({ plan, id: idOf(plan), state: "sleeps", stalls: 0 }));
   const runs = new Set<RunOfJob>();
   const puts = [...story.puts];
   const gets = [...story.gets];
@@ -107,6 +109,7 @@ export async function play(story: Story): Promise<Played> {
     runs.add(run);
     record.locks().set(job.id, run.token);
     publishToTarget(job.plan, depsOf(run), {
+      stalls: job.stalls,
       signal: run.stop.signal,
       tell: (words) => say(`${run.token}: ${words}`),
       show: () => undefined,
@@ -239,6 +242,7 @@ export async function play(story: Story): Promise<Played> {
       record.locks().delete(run.job.id);
       clock.after(NOTICED_MS, () => {
         if (run.job.state !== "runs" || record.locks().has(run.job.id)) return;
+        run.job.stalls += 1;
         sleep(run.job, 0);
       });
     });
