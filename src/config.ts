@@ -31,6 +31,8 @@ const duration = z.string().transform((value, context) => {
     context.addIssue({ code: "custom", message: "must be a duration like 500ms, 20s, 1m, 2h or 90d" });
   return ms ?? 0;
 });
+const atLeast = (leastMs: number, words: string) =>
+  duration.refine((ms) => ms >= leastMs, `must be at least ${words}`);
 const address = (protocols: readonly string[], example: string) =>
   text.refine(
     (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
@@ -79,7 +81,13 @@ const environment = z
       .pipe(
         z.array(z.enum(ROLES, { error: `must be any of ${ROLES.join(", ")}, separated by commas` })).min(1),
       ),
-    LEDGER_RETENTION: duration.default(90 * 86_400_000),
+    FOLLOW_MAX: atLeast(100, "100ms").default(5_000),
+    // Not built yet; a wrong value is told all the same.
+    POLL_INTERVAL: z
+      .union([z.literal("off"), duration], { error: "must be a duration like 1m, or off" })
+      .optional(),
+    POLL_GRACE: duration.optional(),
+    LEDGER_RETENTION: atLeast(60_000, "1m").default(90 * 86_400_000),
     LOG_LEVEL: z
       .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
         error: "must be fatal, error, warn, info, debug, trace or silent",
@@ -105,6 +113,7 @@ const environment = z
     boardOperators: env.BOARD_OPERATORS,
     boardViewers: env.BOARD_VIEWERS,
     roles: env.ROLES,
+    followMaxMs: env.FOLLOW_MAX,
     ledgerRetentionMs: env.LEDGER_RETENTION,
     logLevel: env.LOG_LEVEL,
   }));
@@ -128,6 +137,10 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   const problems = parsed.success
     ? []
     : parsed.error.issues.map(({ path, message }) => `${String(path[0] ?? "")} ${message}`);
+  const url = given["DESIGNER_CLOUD_URL"];
+  if (url && URL.canParse(url) && (new URL(url).username || new URL(url).password)) {
+    problems.push("DESIGNER_CLOUD_URL must not hold a login: set DESIGNER_CLOUD_TOKEN in its place");
+  }
   if (given["DESIGNER_CLOUD_TOKEN"] && given["DESIGNER_CLOUD_TOKEN_FILE"]) {
     problems.push("DESIGNER_CLOUD_TOKEN_FILE is set beside DESIGNER_CLOUD_TOKEN: set one of them");
   }

@@ -11,7 +11,7 @@ Settings come from the environment; the README lists them.`;
 const EXIT = { ok: 0, failed: 1, wrongSetting: 2 } as const;
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
-const STOP_MS = 15_000;
+const STOP_MS = 14_000;
 
 async function start(): Promise<void> {
   const config = readConfig(process.env);

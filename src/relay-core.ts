@@ -12,6 +12,7 @@ import { type Keys, keysOf, publishQueue } from "./queues/names.ts";
 import { NO_PACE, paceOf } from "./queues/pace.ts";
 import { createTaskRecords, type TaskRecords } from "./queues/task-record.ts";
 import { wake } from "./queues/worker.ts";
+import { createTroubleLog } from "./trouble-log.ts";
 import { startRedisServer } from "./redis-server.ts";
 import { openPlatform, type Platform } from "./relay-platform.ts";
 import { openQueues, type RelayQueues } from "./relay-queues.ts";
@@ -23,6 +24,8 @@ import { RulesError } from "./rules/rules-error.ts";
 /** What the relay and its commands have in common: Redis, the queues and records in it, the platform, the rules. */
 export interface Core {
   readonly redisUrl: string;
+  /** Told of what goes wrong between the process and Redis. */
+  readonly onError: (error: Error) => void;
   readonly connections: Connections;
   readonly keys: Keys;
   readonly queues: RelayQueues;
@@ -44,7 +47,7 @@ export interface Releasers {
 export async function openCore(config: Config, log: Logger, opened: Releasers): Promise<Core> {
   const rules = await loadRules(config, log);
   const redisUrl = config.redisUrl ?? (await ownRedis(config, log, opened)).url;
-  const onError = quietly(log);
+  const onError = createTroubleLog(log);
   const connections = opened(openConnections(redisUrl, onError), ({ close }) => close());
   await connections.work.ping();
   await whenReady(connections.ingest);
@@ -66,7 +69,7 @@ export async function openCore(config: Config, log: Logger, opened: Releasers): 
   const platform = opened(openPlatform(config, gate, log), ({ close }) => close());
   const queueOf = (target: string) => queues.of(publishQueue(target));
   const fanOut = createFanOut({ flows: queues.flows, redis: connections.work, keys, queueOf });
-  return { redisUrl, connections, keys, queues, completions, tasks, gate, platform, fanOut, rules };
+  return { redisUrl, onError, connections, keys, queues, completions, tasks, gate, platform, fanOut, rules };
 }
 
 /** A task that ends after its job group's parent (an operator decided or tried it again) changes the parent's summary. */
@@ -125,14 +128,4 @@ async function ownRedis(config: Config, log: Logger, opened: Releasers) {
 async function whenReady(redis: Connections["ingest"]): Promise<void> {
   if (redis.status === "ready") return;
   await new Promise<void>((resolve) => redis.once("ready", () => resolve()));
-}
-
-/** Connection errors come many at a time while Redis is away: one line in five seconds says it. */
-function quietly(log: Logger): (error: Error) => void {
-  let quietUntil = 0;
-  return (error) => {
-    if (Date.now() < quietUntil) return;
-    quietUntil = Date.now() + 5_000;
-    log.warn({ err: error }, "Redis cannot be reached, or refuses: trying again");
-  };
 }

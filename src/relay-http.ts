@@ -8,7 +8,7 @@ import { createHealth, type ReadyCheck } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
 import { createHttpServer } from "./http/server.ts";
 import type { Report } from "./producers/accept-report.ts";
-import { createVerify } from "./producers/signatures.ts";
+import type { Verify } from "./producers/signatures.ts";
 import { createWebhook } from "./producers/webhook.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
@@ -30,14 +30,16 @@ export interface HttpParts {
   readonly breakers: BreakerStore;
   readonly metrics: Metrics;
   readonly resolve: Resolve;
-  readonly completions: CompletionRecords;
+  readonly verify: Verify;
+  /** Read on the connection that gives up soon. */
+  readonly stories: CompletionRecords;
   readonly keys: Keys;
   readonly log: Logger;
 }
 
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<{ port: number; close: () => Promise<void> }> {
-  const { config, log, report, completions, resolve, metrics } = parts;
+  const { config, log, report, verify, stories, resolve, metrics } = parts;
   const health = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");
   const board = web ? openBoard(parts) : undefined;
@@ -46,9 +48,9 @@ export async function openHttp(parts: HttpParts): Promise<{ port: number; close:
       ...health,
       metrics: metrics.handler,
       ...(web && {
-        webhook: createWebhook({ report, log, verify: createVerify(webhookAuth(config)) }),
+        webhook: createWebhook({ report, log, verify }),
         api: createApi(
-          { report, log, story: (id) => tellStory(completions, id), resolve },
+          { report, log, story: (id) => tellStory(stories, id), resolve },
           { tokens: config.apiTokens },
         ),
       }),
@@ -66,14 +68,6 @@ export async function openHttp(parts: HttpParts): Promise<{ port: number; close:
   };
 }
 
-function webhookAuth({ webhook }: Config) {
-  return {
-    scheme: webhook.scheme,
-    secrets: webhook.secrets,
-    ...(webhook.header && { header: webhook.header }),
-  };
-}
-
 /** How often a target's description is brought up to date with its breaker. */
 const DESCRIBE_EVERY_MS = 3_000;
 
@@ -85,6 +79,7 @@ function openBoard(parts: HttpParts) {
     viewers: config.boardViewers,
     loopback: isLoopback(config.host),
     log,
+    isAway: () => parts.connections.work.status !== "ready",
     queues: boardQueues(parts, new Map()),
     ...(platformUrl && { links: [{ text: "Designer Cloud", url: platformUrl }] }),
   });

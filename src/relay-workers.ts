@@ -40,17 +40,21 @@ export interface WorkerDeps {
   readonly platform: PublishPlatform & DispatchDeps["platform"];
   readonly dispatch: Pick<DispatchDeps, "rules" | "fanOut">;
   readonly rules: Rules;
+  /** How far apart the looks at a publish may become. */
+  readonly followMaxMs: number;
   readonly breakers: BreakerStore;
   readonly metrics: Pick<Metrics, "ended">;
   /** One turnstile per target that has a pace. */
   readonly turnOf: (target: string) => <T>(call: () => Promise<T>) => Promise<T>;
   readonly log: Logger;
+  /** Told of errors that no job is to blame for. */
+  readonly onError: (error: Error) => void;
 }
 
 /** The workers of dispatch: completions, and the parents of job groups. */
 export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
   const { connections, queues, completions, log, platform, dispatch } = deps;
-  const common = { connection: connections.work, concurrency: SHORT_JOBS, onError: errorLog(log) };
+  const common = { connection: connections.work, concurrency: SHORT_JOBS, onError: deps.onError };
   return [
     createWorker({
       ...common,
@@ -89,13 +93,13 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
 
 /** One worker per target. */
 export function startPublishWorkers(deps: WorkerDeps): RunningWorker[] {
-  const { connections, queues, rules, log } = deps;
+  const { connections, queues, rules } = deps;
   return rules.targets.map((target) =>
     createWorker({
       connection: connections.work,
       queue: queues.of(publishQueue(target.name)),
       concurrency: target.concurrency,
-      onError: errorLog(log),
+      onError: deps.onError,
       handle: (job, run, token) => publish(deps, job, run, token, target),
     }),
   );
@@ -182,7 +186,7 @@ async function publish(
       breaker: breakerOf(deps, plan.target),
       turn: rateLimit ? deps.turnOf(plan.target) : atOnce,
       clock: { now: () => performance.now(), sleep, random: Math.random },
-      settings: PUBLISH_SETTINGS,
+      settings: { ...PUBLISH_SETTINGS, followMaxMs: deps.followMaxMs },
     },
     run,
   );
@@ -299,10 +303,6 @@ function logHandled(log: Logger, stage: string, facts: object, startedAt: number
     case "lost":
       log.debug(fields, `${stage} waits`);
   }
-}
-
-function errorLog(log: Logger): (error: Error) => void {
-  return (error) => log.warn({ err: error }, "a worker met an error that no job is to blame for");
 }
 
 /** Ends early, without an error, when the signal aborts. */

@@ -1,12 +1,15 @@
 import type { Logger } from "pino";
-import { type Config, missingSettings, summariseConfig } from "./config.ts";
+import { type Config, ConfigError, missingSettings, summariseConfig } from "./config.ts";
+import { createVerify, type Verify } from "./producers/signatures.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
 import { createMetrics, type Readings } from "./http/metrics.ts";
 import { type BreakerStore, createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
 import { publishQueue } from "./queues/names.ts";
+import { inTime } from "./queues/in-time.ts";
 import { createSweep } from "./queues/sweep.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
+import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
 import { openHttp } from "./relay-http.ts";
 import { openIntake } from "./relay-queues.ts";
@@ -28,6 +31,7 @@ export interface Relay {
 }
 
 const SWEEP_EVERY_MS = 60_000;
+const SWEEP_CLOSE_MS = 2_000;
 
 /** The composition root: one process of the relay, from its settings. Opens nothing before `start`. */
 export function createRelay(config: Config, log: Logger): Relay {
@@ -37,29 +41,33 @@ export function createRelay(config: Config, log: Logger): Relay {
     return resource;
   };
   let starting: Promise<unknown> = Promise.resolve();
+  let workers: readonly RunningWorker[] = [];
 
   async function start(): Promise<{ port: number; redisUrl: string }> {
-    const core = await openCore(config, log, opened);
     log.info(summariseConfig(config), "settings");
     for (const line of missingSettings(config)) log.warn(line);
+    const verify = checkSecrets(config);
+    const core = await openCore(config, log, opened);
     if (!core.rules) {
       log.warn(`${config.rulesFile} is not there: completions wait until RULES_FILE names a rules file`);
     }
-    const { connections, keys, queues, completions } = core;
+    const { connections, keys, queues } = core;
+    const intake = createCompletionRecords(connections.ingest, keys, config.ledgerRetentionMs);
     const report = createReportCompletion({
-      records: createCompletionRecords(connections.ingest, keys, config.ledgerRetentionMs),
+      records: intake,
       queue: opened(openIntake(connections, keys.prefix), (queue) => queue.close()),
     });
     const breakers = createBreakerStore(connections.work, keys);
     const metrics = createMetrics(() => readMetrics(core, breakers));
-    const workers = core.rules ? startWorkers(core, core.rules, { breakers, metrics }) : [];
+    workers = core.rules ? startWorkers(core, core.rules, { breakers, metrics }) : [];
     const http = await openHttp({
       config,
       connections,
       queues,
-      completions,
+      stories: intake,
       keys,
       report,
+      verify,
       workers,
       breakers,
       metrics,
@@ -80,23 +88,24 @@ export function createRelay(config: Config, log: Logger): Relay {
       report: createReportCompletion({ records: core.completions, queue: core.queues.completions }),
       rules,
       log,
+      followMaxMs: config.followMaxMs,
       turnOf: createTurnstiles(),
       dispatch: {
         rules: { current: rules, needs: rulesNeed, plan: planPublishes },
         fanOut: core.fanOut,
       },
     };
-    const workers = [
+    const started = [
       ...(roles.includes("dispatch") ? startDispatchWorkers(deps) : []),
       ...(roles.includes("publish") ? startPublishWorkers(deps) : []),
     ];
-    opened(workers, (all) => Promise.all(all.map(({ close }) => close())));
-    if (workers.length > 0) {
+    opened(started, (all) => Promise.all(all.map(({ close }) => close())));
+    if (started.length > 0) {
       opened(everyMinute(createSweeper(deps, createSweep(core.connections.work, core.keys)), log), (stop) =>
         stop(),
       );
     }
-    return workers;
+    return started;
   }
 
   async function releaseAll(): Promise<void> {
@@ -112,12 +121,24 @@ export function createRelay(config: Config, log: Logger): Relay {
       return started;
     },
     stop: async () => {
+      // First of all nothing new is taken: closing the door may wait for requests.
+      for (const worker of workers) void worker.close();
       await releaseAll();
       // A start that was under way has opened more meanwhile, or has met what was closed.
       await starting;
       await releaseAll();
     },
   };
+}
+
+/** How webhooks are checked. Throws `ConfigError` when a secret cannot be one of the scheme's. */
+function checkSecrets({ webhook }: Config): Verify {
+  const { scheme, secrets, header } = webhook;
+  try {
+    return createVerify({ scheme, secrets, ...(header && { header }) });
+  } catch (error) {
+    throw new ConfigError([`WEBHOOK_SECRETS ${error instanceof Error ? error.message : String(error)}`]);
+  }
 }
 
 async function readMetrics({ queues, gate, rules }: Core, breakers: BreakerStore): Promise<Readings> {
@@ -148,6 +169,7 @@ function everyMinute(sweep: () => Promise<void>, log: Logger): () => Promise<voi
   const timer = setInterval(run, SWEEP_EVERY_MS);
   return async () => {
     clearInterval(timer);
-    await running;
+    // With Redis away it would never end.
+    await inTime(running, SWEEP_CLOSE_MS);
   };
 }

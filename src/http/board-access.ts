@@ -73,7 +73,7 @@ function basicCredentials(req: IncomingMessage): string | undefined {
 }
 
 function changes(req: IncomingMessage): boolean {
-  return req.method !== "GET" && req.method !== "HEAD" && req.method !== "OPTIONS";
+  return req.method !== "GET" && req.method !== "HEAD";
 }
 
 /** Browsers send a signed-in operator's password along with requests of any page: only our own may change things. */

@@ -19,6 +19,8 @@ export interface BoardOptions extends BoardAccess {
   /** A badge in the header, say for the environment. */
   readonly environment?: { readonly label: string; readonly color: string };
   readonly log?: { warn(fields: object, message: string): void };
+  /** Is Redis away? Then the board says so at once instead of waiting for it. */
+  readonly isAway?: () => boolean;
 }
 
 export interface Board {
@@ -59,7 +61,7 @@ export function createBoard(options: BoardOptions): Board {
   router.disable("x-powered-by");
   const app = express();
   app.disable("x-powered-by");
-  app.use(securityHeaders, guard(options), byQueueName(names, basePath));
+  app.use(securityHeaders, guard(options), refuseWhileAway(options), byQueueName(names, basePath));
   app.use(basePath, router);
   app.use((_req, res) =>
     sendProblem(res, { status: 404, detail: `There is nothing here. The board is at ${basePath}.` }),
@@ -108,6 +110,16 @@ function guard(access: BoardAccess): RequestHandler {
     if ("status" in who) return refuse(res, who);
     req.headers[ROLE_HEADER] = who.role;
     next();
+  };
+}
+
+function refuseWhileAway({ isAway = () => false, basePath = "/board" }: BoardOptions): RequestHandler {
+  return (req, res, next) => {
+    if (!req.path.startsWith(`${basePath}/api/`) || !isAway()) return next();
+    refuse(res, {
+      status: 503,
+      detail: "Redis does not answer just now: the board shows again when it is back.",
+    });
   };
 }
 

@@ -1,4 +1,5 @@
 import { Counter, Gauge, Registry } from "prom-client";
+import { within } from "../producers/accept-report.ts";
 import { sendProblem, type Handler } from "../producers/problem.ts";
 
 /** What stands in Redis at the moment of a scrape. */
@@ -18,6 +19,9 @@ export interface Metrics {
   /** Counts a publish task that ended in this process. */
   readonly ended: (target: string, outcome: string) => void;
 }
+
+/** A scrape is not left waiting for a Redis that is away. */
+const ANSWER_MS = 1_000;
 
 /** The relay's metrics; gauges are read when they are asked for, counters are this process' own. */
 export function createMetrics(read: () => Promise<Readings>): Metrics {
@@ -69,7 +73,7 @@ export function createMetrics(read: () => Promise<Readings>): Metrics {
   return {
     ended: (target, outcome) => ended.inc({ target, outcome }),
     handler: (_req, res) => {
-      render().then(
+      within(ANSWER_MS, render()).then(
         (text) => {
           res.writeHead(200, { "content-type": registry.contentType });
           res.end(text);

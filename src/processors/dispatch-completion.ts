@@ -237,13 +237,13 @@ function notAnswered(jobGroupId: number, ageMs: number, run: Run, error: unknown
     case "busy":
     case "not-sent":
     case "unknown":
-      return lookAgain(run, ageMs, message);
+      return lookAgain(run, ageMs, message, failure.retryAfterMs);
   }
 }
 
 /** Waits a quarter of the time since the report: soon at first, then ever slower. */
-function lookAgain(run: Run, ageMs: number, words: string): Outcome {
-  const inMs = Math.min(Math.max(ageMs / 4, LOOK_AGAIN_FIRST_MS), LOOK_AGAIN_MAX_MS);
+function lookAgain(run: Run, ageMs: number, words: string, atLeastMs = 0): Outcome {
+  const inMs = Math.max(atLeastMs, Math.min(Math.max(ageMs / 4, LOOK_AGAIN_FIRST_MS), LOOK_AGAIN_MAX_MS));
   run.tell(`${words}; looking again in ${Math.round(inMs / 1_000)} s`);
   run.show({ progress: 0, stage: "looks again later", words });
   return { next: "later", inMs };

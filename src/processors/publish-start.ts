@@ -139,7 +139,10 @@ async function takeBaseline(task: PublishTask): Promise<number[] | Outcome> {
 async function notTold(task: PublishTask, { failure, message }: PlatformError): Promise<Outcome> {
   if (failure.next === "refused") return end(task, "failed", message);
   if (failure.next === "gate" || task.run.signal.aborted) return standBack(task, message);
-  return waitLonger(task, message, "waits for the platform to answer");
+  return waitLonger(task, message, "waits for the platform to answer", {
+    answered: false,
+    atLeastMs: failure.retryAfterMs ?? 0,
+  });
 }
 
 /** Writes that the PUT may be under way, then sends it. */
@@ -208,7 +211,10 @@ async function refused(
   const { failure, message } = error;
   switch (failure.next) {
     case "unknown": {
-      const change: Partial<TaskRecord> = failure.requestId ? { requestId: failure.requestId } : {};
+      const change: Partial<TaskRecord> = {
+        ...(failure.requestId && { requestId: failure.requestId }),
+        ...(failure.retryAfterMs && { notBefore: Math.round(task.nowMs() + failure.retryAfterMs) }),
+      };
       // The PUT may have been read up to this moment, not only up to the end of the window.
       await save(task, "submitting", { ...change, sendableUntil: Math.round(task.nowMs()), words: message });
       task.run.tell(`${message}. Whether it was applied is unknown: looking before anything is sent again`);
@@ -217,7 +223,7 @@ async function refused(
     case "busy":
       // One wait for the other publish, however often the PUT is tried in it.
       task.record = { ...task.record, answeredMs: waitedMs };
-      return waitForOther(task, message);
+      return waitForOther(task, message, failure.retryAfterMs);
     case "refused":
       if (failure.sameTarget && (task.record.untold || (await platformLists(task)))) {
         const agrees = task.record.untold ? "an earlier attempt may have been applied" : "it lists the table";
@@ -259,11 +265,14 @@ async function standBack(task: PublishTask, words: string): Promise<Outcome> {
 }
 
 /** Another publish of the job group runs. One that never ends is for a person. */
-async function waitForOther(task: PublishTask, words: string): Promise<Outcome> {
+async function waitForOther(task: PublishTask, words: string, atLeastMs = 0): Promise<Outcome> {
   if (task.record.answeredMs > task.plan.deadlineMs) {
     return park(task, `${words}, for longer than ${seconds(task.plan.deadlineMs)}`);
   }
-  return waitLonger(task, words, "waits for another publish of this job group", true);
+  return waitLonger(task, words, "waits for another publish of this job group", {
+    answered: true,
+    atLeastMs,
+  });
 }
 
 /** Waits ever longer, without using an attempt. Only what the platform answers counts for the deadline. */
@@ -271,13 +280,12 @@ async function waitLonger(
   task: PublishTask,
   words: string,
   stage: string,
-  answered = false,
+  { answered, atLeastMs }: { readonly answered: boolean; readonly atLeastMs: number },
 ): Promise<Outcome> {
   const { record, run, clock } = task;
   const waits = record.waits + 1;
-  const inMs = Math.round(
-    Math.min(BUSY_FIRST_MS * 1.5 ** (waits - 1), BUSY_MAX_MS) * (1 + 0.2 * clock.random()),
-  );
+  const usualMs = Math.min(BUSY_FIRST_MS * 1.5 ** (waits - 1), BUSY_MAX_MS) * (1 + 0.2 * clock.random());
+  const inMs = Math.round(Math.max(usualMs, atLeastMs));
   await release(task, { waits, words, answeredMs: record.answeredMs + (answered ? inMs : 0) });
   run.tell(`${words}; looking again in ${seconds(inMs)}, no attempt is used`);
   run.show({ progress: 0, stage, words });

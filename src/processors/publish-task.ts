@@ -130,6 +130,8 @@ export async function release(
   delete rest.publishJobId;
   delete rest.shownIn;
   delete rest.endedAt;
+  delete rest.endedStalls;
+  delete rest.notBefore;
   task.record = rest;
   await save(task, "planned", change, letGo);
 }
@@ -148,7 +150,12 @@ export async function end(
     task.record = { ...task.record, ...change };
     return park(task, `${words}; an earlier attempt may have been applied, and nothing tells`);
   }
-  await save(task, state, { ...change, words, endedAt: Math.round(task.nowMs()) });
+  await save(task, state, {
+    ...change,
+    words,
+    endedAt: Math.round(task.nowMs()),
+    endedStalls: task.run.stalls,
+  });
   task.run.tell(words);
   task.run.show({ progress: 100, stage: state, words });
   if (state === "failed") return { next: "fail", outcome: "failed", words };
@@ -203,7 +210,8 @@ export async function useAttempt(task: PublishTask, words: string, atLeastMs = 0
   if (attempts >= task.plan.attempts) {
     return end(task, "failed", `${words} (attempt ${attempts} of ${task.plan.attempts})`, { attempts });
   }
-  const inMs = Math.max(backoffMs(task.plan, attempts, task.clock.random()), atLeastMs);
+  const asked = Math.max(atLeastMs, (task.record.notBefore ?? 0) - task.nowMs());
+  const inMs = Math.round(Math.max(backoffMs(task.plan, attempts, task.clock.random()), asked));
   await release(task, { attempts, words });
   task.run.tell(`${words}; attempt ${attempts} of ${task.plan.attempts}, again in ${seconds(inMs)}`);
   task.run.show({ progress: 0, stage: "waits to try again", words, attempts });

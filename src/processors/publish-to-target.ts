@@ -76,6 +76,12 @@ async function take(
   return { task, crashed };
 }
 
+/** The process died after the task had failed, and before its job was told: nobody asked for another try. */
+async function failedBefore(task: PublishTask): Promise<Outcome> {
+  await save(task, "failed", { endedStalls: task.run.stalls }, true);
+  return { next: "fail", outcome: "failed", words: task.record.words ?? "The task failed" };
+}
+
 /** Lets go of the task for a while; where it stands, and what it holds, stays as it is. */
 async function rest(task: PublishTask): Promise<Outcome> {
   const { crashes, state } = task.record;
@@ -104,6 +110,7 @@ async function standing(task: PublishTask): Promise<Outcome | undefined> {
         words: `Parked: ${record.words ?? "its outcome is unknown"}. It waits for a decision`,
       };
     case "failed":
+      if (task.run.stalls > (record.endedStalls ?? task.run.stalls)) return failedBefore(task);
       await release(task, { attempts: 0, crashes: 0, waits: 0, answeredMs: 0 }, false);
       task.run.tell("Tried again by an operator");
       return undefined;

@@ -50,16 +50,20 @@ export async function watch(task: PublishTask): Promise<Outcome> {
       showSilence(task, failure);
     }
 
+    if (!told && judgement && !isEnd(judgement)) {
+      tellAccepted(task);
+      told = true;
+    }
     const outcome = judgement && (await decide(task, judgement, askedAt));
     if (outcome) return outcome;
-    if (!told) tellAccepted(task);
-    told = true;
     // What is absent or cannot be told ends by settling; only a publish that runs, or is not told of, can be overdue.
     const unended = judgement === undefined || judgement.is === "running";
     if (unended && task.record.answeredMs > task.plan.deadlineMs) return overdue(task);
     intervalMs = nextInterval(task, intervalMs);
   }
 }
+
+const isEnd = ({ is }: Judgement): boolean => is === "complete" || is === "failed";
 
 /** A publish that ends at once is one line of the story, and says this in it. */
 function tellAccepted({ record, run }: PublishTask): void {

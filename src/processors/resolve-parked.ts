@@ -45,6 +45,8 @@ export async function resolveParked(
   const task = tasks.find(({ plan }) => taskId(jobGroupId, taskKey(plan)) === id);
   if (!task) return { kind: "unknown" };
   if (task.record.state !== "parked") {
+    // A decision before may have been cut off before it took the task out of the queue.
+    await deps.unpark(id);
     return {
       kind: "refused",
       detail: `Task ${id} is ${task.record.state}, not parked: there is nothing to decide`,

@@ -11,6 +11,8 @@ export interface Connections {
 
 /** How often a connection is tried again while Redis is away. */
 const RETRY_MAX_MS = 1_000;
+/** A goodbye to Redis is waited for so long. */
+const QUIT_MS = 500;
 
 const retryStrategy = (times: number): number => Math.min(50 * times, RETRY_MAX_MS);
 const patient = { maxRetriesPerRequest: null, retryStrategy };
@@ -20,6 +22,15 @@ const impatient = {
   commandTimeout: 1_000,
   retryStrategy,
 };
+
+/** Redis may be away, and then says goodbye to nobody. */
+async function closeSoon(redis: Redis): Promise<void> {
+  if (redis.status !== "ready") return redis.disconnect();
+  const timer = setTimeout(() => redis.disconnect(), QUIT_MS);
+  await redis.quit().catch(() => undefined);
+  clearTimeout(timer);
+  redis.disconnect();
+}
 
 /** Opens the connections of a process; `onError` is told of every loss, and they are found again by themselves. */
 export function openConnections(url: string, onError: (error: Error) => void): Connections {
@@ -37,7 +48,7 @@ export function openConnections(url: string, onError: (error: Error) => void): C
     ingest,
     work,
     close: async () => {
-      await Promise.all([ingest, work].map((redis) => redis.quit().catch(() => redis.disconnect())));
+      await Promise.all([ingest, work].map(closeSoon));
     },
   };
 }

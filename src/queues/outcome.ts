@@ -21,6 +21,8 @@ export type Outcome =
 
 /** What a run of a job may use besides its data. */
 export interface Run {
+  /** How often the job was taken from a process that had died. */
+  readonly stalls: number;
   /** Aborts when the process stops. */
   readonly signal: AbortSignal;
   /** A line of the job's story on the board, in plain words. */

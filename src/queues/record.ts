@@ -36,6 +36,10 @@ const taskRecordSchema = z.looseObject({
   /** Time in which the platform answered, summed up for the deadline. */
   answeredMs: z.number().default(0),
   endedAt: millis.optional(),
+  /** How often its job had been taken from a dead process when the task ended. */
+  endedStalls: z.number().optional(),
+  /** What the platform asked for: nothing is sent before. */
+  notBefore: millis.optional(),
   /** The last that is to be said of the task. */
   words: z.string().optional(),
   /** The platform's request id of the last PUT. */

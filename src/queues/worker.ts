@@ -1,5 +1,6 @@
 import { DelayedError, type Job, type Queue, UnrecoverableError, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
+import { inTime } from "./in-time.ts";
 import type { Outcome, Run } from "./outcome.ts";
 
 /** A worker that dies is noticed after the lock plus two checks: 8 s + 2 x 3 s, so within 15 s. */
@@ -9,6 +10,7 @@ const STALLED_CHECK_MS = 3_000;
 const NEVER_BY_STALLS = 1_000_000;
 /** After this the jobs that still run are left to another process. */
 const CLOSE_MS = 11_000;
+const CLOSE_WITHOUT_REDIS_MS = 500;
 
 /** The error that makes BullMQ run a job again after `inMs`. */
 class AgainError extends Error {
@@ -75,19 +77,19 @@ export function createWorker(options: WorkerOptions): RunningWorker {
   const { onCompleted } = options;
   if (onCompleted) worker.on("completed", (job) => void onCompleted(job).catch(onError));
 
+  async function close(): Promise<void> {
+    const closed = worker.close();
+    stopped = new Error("The process stops");
+    for (const controller of running) controller.abort(stopped);
+    // With Redis away there is nothing to hand over to.
+    const limitMs = connection.status === "ready" ? CLOSE_MS : CLOSE_WITHOUT_REDIS_MS;
+    if (!(await inTime(closed, limitMs))) await inTime(worker.disconnect(), CLOSE_WITHOUT_REDIS_MS);
+  }
+
+  let closing: Promise<void> | undefined;
   return {
     isRunning: () => worker.isRunning(),
-    close: async () => {
-      const closed = worker.close();
-      stopped = new Error("The process stops");
-      for (const controller of running) controller.abort(stopped);
-      let timer: NodeJS.Timeout | undefined;
-      const late = new Promise<"late">((resolve) => {
-        timer = setTimeout(() => resolve("late"), CLOSE_MS);
-      });
-      if ((await Promise.race([closed, late])) === "late") await worker.disconnect();
-      clearTimeout(timer);
-    },
+    close: () => (closing ??= close()),
   };
 }
 
@@ -128,6 +130,7 @@ function runOf(job: Job, signal: AbortSignal): { run: Run; flush: () => void } {
     next = undefined;
   };
   const run: Run = {
+    stalls: job.stalledCounter,
     signal,
     tell: (words) => void job.log(`${new Date().toISOString()} ${words}`).catch(ignore),
     show: (progress) => {

@@ -24,7 +24,7 @@ return {'ok', json, crashed, tostring(now_us())}
  * KEYS: group, lock, waiters, table, newest, pace, gate, breaker.
  * ARGV: field, token, waiter, prefix, admittedJson, serialize, ordered, supersede, finishedAt, jobGroupId,
  *   paceMax, pacePerUs, toleranceUs, leadUs, tracked.
- * Answers: go startInUs failuresInARow | lost | state s | superseded by | group field | table head wake | gate ms words wake |
+ * Answers: go startInUs failuresInARow | lost | state s | superseded by '' wake | group field | table head wake | gate ms words wake |
  *   breaker ms words wake | pace ms words wake. Whoever waits for a group or a table lets go of the task.
  */
 export const ADMIT = `${SHARED}
@@ -51,15 +51,15 @@ if not is_holder(group, field, KEYS[2], token) then return {'lost'} end
 local state = state_of(redis.call('HGET', group, field))
 if state ~= 'planned' and state ~= 'admitted' then return {'state', state or ''} end
 
+redis.call('ZREM', waiters, waiter)
 if supersede then
   local n = redis.call('HMGET', newest, 'finishedAt', 'jobGroupId')
   if n[1] then
     local at, id = tonumber(n[1]), tonumber(n[2])
-    if at > finished_at or (at == finished_at and id > job_group) then return {'superseded', n[2]} end
+    if at > finished_at or (at == finished_at and id > job_group) then return {'superseded', n[2], '', pop_waiter(waiters, prefix) or ''} end
   end
 end
 
-redis.call('ZREM', waiters, waiter)
 local busy = serialize and busy_sibling(group, field) or nil
 if busy then
   redis.call('ZADD', waiters, now_us(), waiter)
