@@ -77,12 +77,12 @@ function judge(
       return fate === "fails-always" ? undefined : is("failed needlessly", words);
     case "parked":
       if (!evidence) return is("lost", "it is parked without evidence");
-      return fate === "stuck" ? undefined : is("parked needlessly", words ?? "");
+      return fate === "stuck" || fate === "beside-stuck" ? undefined : is("parked needlessly", words ?? "");
     default:
       return is("lost", `it is ${state}, which a publish that appends cannot be`);
   }
 }
 
-/** Tasks that the platform would publish: all but those that it fails each time, or never ends. */
+/** Tasks that the platform would publish: all but those that it fails each time, or never ends, or that wait for such a one. */
 export const canBePublished = ({ fate }: AccountedTask): boolean =>
-  fate !== "fails-always" && fate !== "stuck";
+  fate !== "fails-always" && fate !== "stuck" && fate !== "beside-stuck";

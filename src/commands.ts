@@ -3,6 +3,7 @@ import { parseArgs } from "node:util";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { Resolved } from "./processors/resolve-parked.ts";
+import { inTime } from "./queues/in-time.ts";
 import { openCore, type Releasers, resolveTask } from "./relay-core.ts";
 
 /** The command line is wrong; the message says what it should be. */
@@ -12,6 +13,9 @@ export class UsageError extends Error {
 
 export const RESOLVE_USAGE =
   'publish-relay resolve <taskId> --published | --again --reason "..." [--by name]';
+
+/** A person does not wait for a Redis that is away. */
+const REDIS_WITHIN_MS = 5_000;
 
 interface ResolveArguments {
   readonly taskId: string;
@@ -29,7 +33,10 @@ export async function runResolve(args: readonly string[], config: Config, log: L
     return resource;
   };
   try {
-    return tell(taskId, await resolveTask(await openCore(config, log, opened), taskId, decision));
+    const core = await openCore(config, log, opened);
+    if (!(await inTime(core.reached(), REDIS_WITHIN_MS)))
+      throw new Error("Redis does not answer: nothing was decided");
+    return tell(taskId, await resolveTask(core, taskId, decision));
   } finally {
     for (const release of releasers.reverse()) await release();
   }

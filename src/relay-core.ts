@@ -24,6 +24,8 @@ import { RulesError } from "./rules/rules-error.ts";
 /** What the relay and its commands have in common: Redis, the queues and records in it, the platform, the rules. */
 export interface Core {
   readonly redisUrl: string;
+  /** Resolves once Redis answers and knows the targets' limits: nothing may run before. */
+  readonly reached: () => Promise<void>;
   /** Told of what goes wrong between the process and Redis. */
   readonly onError: (error: Error) => void;
   readonly connections: Connections;
@@ -43,18 +45,16 @@ export interface Releasers {
   <T>(resource: T, release: (resource: T) => Promise<unknown>): T;
 }
 
-/** Opens the core. Rejects with `ConfigError` when the rules are wrong, before anything is opened. */
+/** Opens the core; Redis may still be away. Rejects with `ConfigError` when the rules are wrong, before anything is opened. */
 export async function openCore(config: Config, log: Logger, opened: Releasers): Promise<Core> {
   const rules = await loadRules(config, log);
   const redisUrl = config.redisUrl ?? (await ownRedis(config, log, opened)).url;
   const onError = createTroubleLog(log);
   const connections = opened(openConnections(redisUrl, onError), ({ close }) => close());
-  await connections.work.ping();
-  await whenReady(connections.ingest);
 
   const keys = keysOf(config.namespace);
   const targets = rules?.targets ?? [];
-  const queues = opened(await openQueues(connections, keys.prefix, targets, onError), ({ close }) => close());
+  const queues = opened(openQueues(connections, keys.prefix, targets, onError), ({ close }) => close());
   const completions = createCompletionRecords(connections.work, keys, config.ledgerRetentionMs);
   const paces = new Map(targets.map((target) => [target.name, paceOf(target)]));
   const tasks = createTaskRecords({
@@ -69,7 +69,23 @@ export async function openCore(config: Config, log: Logger, opened: Releasers): 
   const platform = opened(openPlatform(config, gate, log), ({ close }) => close());
   const queueOf = (target: string) => queues.of(publishQueue(target));
   const fanOut = createFanOut({ flows: queues.flows, redis: connections.work, keys, queueOf });
-  return { redisUrl, onError, connections, keys, queues, completions, tasks, gate, platform, fanOut, rules };
+  const reached = async (): Promise<void> => {
+    await Promise.all([connections.reached(), queues.setLimits()]);
+  };
+  return {
+    redisUrl,
+    onError,
+    reached,
+    connections,
+    keys,
+    queues,
+    completions,
+    tasks,
+    gate,
+    platform,
+    fanOut,
+    rules,
+  };
 }
 
 /** A task that ends after its job group's parent (an operator decided or tried it again) changes the parent's summary. */
@@ -123,9 +139,4 @@ async function loadRules(config: Config, log: Logger): Promise<Rules | undefined
 async function ownRedis(config: Config, log: Logger, opened: Releasers) {
   const server = await startRedisServer({ dataDir: join(config.dataDir, "redis"), logger: log });
   return opened(server, ({ stop }) => stop());
-}
-
-async function whenReady(redis: Connections["ingest"]): Promise<void> {
-  if (redis.status === "ready") return;
-  await new Promise<void>((resolve) => redis.once("ready", () => resolve()));
 }

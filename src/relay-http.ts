@@ -26,7 +26,8 @@ export interface HttpParts {
   /** Undefined: there are none yet. */
   readonly rules: Rules | undefined;
   readonly report: Report;
-  readonly workers: readonly RunningWorker[];
+  /** Undefined while Redis was not reached yet. */
+  readonly workers: () => readonly RunningWorker[] | undefined;
   readonly breakers: BreakerStore;
   readonly metrics: Metrics;
   readonly resolve: Resolve;
@@ -37,8 +38,14 @@ export interface HttpParts {
   readonly log: Logger;
 }
 
+export interface Http {
+  readonly port: number;
+  /** Takes no new request and waits for those under way; may be called more than once. */
+  readonly close: () => Promise<void>;
+}
+
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
-export async function openHttp(parts: HttpParts): Promise<{ port: number; close: () => Promise<void> }> {
+export async function openHttp(parts: HttpParts): Promise<Http> {
   const { config, log, report, verify, stories, resolve, metrics } = parts;
   const health = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");
@@ -61,9 +68,9 @@ export async function openHttp(parts: HttpParts): Promise<{ port: number; close:
   const { port } = await server.listen();
   return {
     port,
-    close: async () => {
+    close: () => {
       board?.close();
-      await server.close();
+      return server.close();
     },
   };
 }
@@ -161,8 +168,10 @@ function readyChecks({ connections, keys, workers, rules, config }: HttpParts): 
           {
             name: "workers",
             check: async () => {
-              const stopped = workers.filter((worker) => !worker.isRunning()).length;
-              return stopped === 0 ? undefined : `${stopped} of ${workers.length} workers do not run`;
+              const started = workers();
+              if (!started) return "the workers have not started yet";
+              const stopped = started.filter((worker) => !worker.isRunning()).length;
+              return stopped === 0 ? undefined : `${stopped} of ${started.length} workers do not run`;
             },
           },
         ]

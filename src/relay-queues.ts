@@ -12,6 +12,8 @@ export interface RelayQueues {
   readonly targets: ReadonlyMap<string, Queue>;
   /** The queue of a target, also of one that the rules no longer have. */
   readonly of: (queueName: string) => Queue;
+  /** Gives each target's queue the concurrency that holds over all processes; waits for Redis. */
+  readonly setLimits: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -21,13 +23,13 @@ export interface RelayQueues {
  */
 const NO_LIMIT = { max: 1_000_000_000, durationMs: 1_000 };
 
-/** Opens the queues of the flow, and gives each target's the concurrency that holds over all processes. */
-export async function openQueues(
+/** Opens the queues of the flow; Redis may still be away. */
+export function openQueues(
   connections: Connections,
   prefix: string,
   targets: readonly Target[],
   onError: (error: Error) => void,
-): Promise<RelayQueues> {
+): RelayQueues {
   const opened = new Map<string, Queue>();
   const of = (name: string): Queue => {
     const known = opened.get(name);
@@ -41,18 +43,20 @@ export async function openQueues(
   flows.on("error", onError);
   const ofTargets = new Map(targets.map(({ name }) => [name, of(publishQueue(name))]));
   const queues = { completions: of(COMPLETIONS), jobGroups: of(JOB_GROUPS), parked: of(PARKED) };
-  await Promise.all([
-    queues.completions.setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs),
-    ...targets.map(async ({ name, concurrency }) => {
-      await of(publishQueue(name)).setGlobalConcurrency(concurrency);
-      await of(publishQueue(name)).setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs);
-    }),
-  ]);
   return {
     ...queues,
     flows,
     targets: ofTargets,
     of,
+    setLimits: async () => {
+      await Promise.all([
+        queues.completions.setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs),
+        ...targets.map(async ({ name, concurrency }) => {
+          await of(publishQueue(name)).setGlobalConcurrency(concurrency);
+          await of(publishQueue(name)).setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs);
+        }),
+      ]);
+    },
     close: async () => {
       await Promise.all([...[...opened.values()].map((queue) => queue.close()), flows.close()]);
     },

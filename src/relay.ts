@@ -11,7 +11,7 @@ import { createSweep } from "./queues/sweep.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
-import { openHttp } from "./relay-http.ts";
+import { type Http, openHttp } from "./relay-http.ts";
 import { openIntake } from "./relay-queues.ts";
 import {
   createSweeper,
@@ -24,7 +24,7 @@ import type { Rules } from "./rules/model.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
 
 export interface Relay {
-  /** Opens everything in the order of the flow; rejects with `ConfigError` when a setting or the rules are wrong. */
+  /** Opens the door, then all else once Redis answers; rejects with `ConfigError` when a setting or the rules are wrong. */
   start(): Promise<{ readonly port: number; readonly redisUrl: string }>;
   /** Takes no new work, hands over what runs, and closes everything in reverse; done within 15 s. */
   stop(): Promise<void>;
@@ -41,14 +41,16 @@ export function createRelay(config: Config, log: Logger): Relay {
     return resource;
   };
   let starting: Promise<unknown> = Promise.resolve();
-  let workers: readonly RunningWorker[] = [];
+  let http: Http | undefined;
+  let workers: readonly RunningWorker[] | undefined;
 
   async function start(): Promise<{ port: number; redisUrl: string }> {
     log.info(summariseConfig(config), "settings");
     for (const line of missingSettings(config)) log.warn(line);
     const verify = checkSecrets(config);
     const core = await openCore(config, log, opened);
-    if (!core.rules) {
+    const works = config.roles.includes("dispatch") || config.roles.includes("publish");
+    if (!core.rules && works) {
       log.warn(`${config.rulesFile} is not there: completions wait until RULES_FILE names a rules file`);
     }
     const { connections, keys, queues } = core;
@@ -59,8 +61,8 @@ export function createRelay(config: Config, log: Logger): Relay {
     });
     const breakers = createBreakerStore(connections.work, keys);
     const metrics = createMetrics(() => readMetrics(core, breakers));
-    workers = core.rules ? startWorkers(core, core.rules, { breakers, metrics }) : [];
-    const http = await openHttp({
+    // The door opens at once: while Redis is away a sender hears 503, and not that nobody is there.
+    http = await openHttp({
       config,
       connections,
       queues,
@@ -68,7 +70,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       keys,
       report,
       verify,
-      workers,
+      workers: () => workers,
       breakers,
       metrics,
       rules: core.rules,
@@ -76,6 +78,9 @@ export function createRelay(config: Config, log: Logger): Relay {
       log,
     });
     opened(http, ({ close }) => close());
+    log.info({ port: http.port }, "listening");
+    await core.reached();
+    workers = core.rules ? startWorkers(core, core.rules, { breakers, metrics }) : [];
     return { port: http.port, redisUrl: core.redisUrl };
   }
 
@@ -121,8 +126,8 @@ export function createRelay(config: Config, log: Logger): Relay {
       return started;
     },
     stop: async () => {
-      // First of all nothing new is taken: closing the door may wait for requests.
-      for (const worker of workers) void worker.close();
+      // First of all nothing new is taken, neither from a queue nor at the door.
+      for (const { close } of [...(workers ?? []), ...(http ? [http] : [])]) close().catch(() => undefined);
       await releaseAll();
       // A start that was under way has opened more meanwhile, or has met what was closed.
       await starting;

@@ -103,3 +103,30 @@ test("a relay whose Redis is away stops in time, and says at once that it is awa
   expect(Date.now() - stoppedAt).toBeLessThan(14_000);
   await redis.start();
 });
+
+test("a relay that is started while Redis is away answers 503 at its door, and works once Redis is there", async () => {
+  const redis = await startPrivateRedis();
+  const site = await openSite({ rules, redisUrl: redis.url });
+  await redis.kill();
+  const relay = await site.startProcess("listening");
+  expect((await fetch(`${relay.url}/healthz`)).status).toBe(200);
+  expect((await fetch(`${relay.url}/readyz`)).status).toBe(503);
+  expect(await relay.report(2)).toMatchObject({ status: 503 });
+  expect((await fetch(`${relay.url}/board/api/queues`)).status).toBe(503);
+
+  await redis.start();
+  await relay.process.line(/"msg":"ready"/);
+  expect((await fetch(`${relay.url}/readyz`)).status).toBe(200);
+  expect(await relay.report(2)).toMatchObject({ status: 202 });
+  await untilState(site, 2, "published");
+});
+
+test("a relay that is stopped before Redis is there ends at once, with 0", async () => {
+  const redis = await startPrivateRedis();
+  const site = await openSite({ rules, redisUrl: redis.url });
+  await redis.kill();
+  const relay = await site.startProcess("listening");
+  relay.process.signal("SIGTERM");
+  expect(await relay.process.exited).toMatchObject({ code: 0 });
+  await redis.start();
+});

@@ -154,6 +154,7 @@ async function submit(task: PublishTask, baseline: readonly number[]): Promise<O
   await save(task, "submitting", {
     baseline: [...baseline],
     submittingAt,
+    redisLife: task.redisLife,
     sendableUntil,
     crashes: 0,
     answeredMs: 0,
@@ -165,7 +166,6 @@ async function submit(task: PublishTask, baseline: readonly number[]): Promise<O
   const grace = graceOf(run.signal, settings.stopGraceMs);
   try {
     const answer = await platform.publish(plan.jobGroupId, bodyOf(plan), guard, grace.signal);
-    task.sentHere = true;
     const shownIn =
       answer.jobGroupId !== undefined && answer.jobGroupId !== plan.jobGroupId
         ? answer.jobGroupId

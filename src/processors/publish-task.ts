@@ -94,8 +94,8 @@ export interface PublishTask extends PublishDeps {
   readonly run: Run;
   /** The record as it was last written. */
   record: TaskRecord;
-  /** This run sent the PUT itself, and holds the job group since. */
-  sentHere: boolean;
+  /** Names this life of Redis; empty when it does not tell. */
+  readonly redisLife: string;
   /** The target failed before this task started: its success is news to the breaker. */
   probes: boolean;
   /** Redis' clock, epoch milliseconds, kept on by this process' own: never behind it, ahead by `aheadMs` at most. */
@@ -125,6 +125,7 @@ export async function release(
   const rest = { ...task.record };
   delete rest.baseline;
   delete rest.submittingAt;
+  delete rest.redisLife;
   delete rest.sendableUntil;
   delete rest.submittedAt;
   delete rest.publishJobId;

@@ -55,7 +55,7 @@ async function take(
   run: Run,
 ): Promise<{ task: PublishTask; crashed: boolean }> {
   const since = deps.clock.now();
-  const { record, crashed: leftBehind, nowMs } = await deps.hold.claim();
+  const { record, crashed: leftBehind, nowMs, redisLife } = await deps.hold.claim();
   const aheadMs = deps.clock.now() - since;
   const task: PublishTask = {
     ...deps,
@@ -63,7 +63,7 @@ async function take(
     run,
     record,
     probes: true,
-    sentHere: false,
+    redisLife,
     nowMs: () => nowMs + (deps.clock.now() - since),
     aheadMs,
   };

@@ -116,13 +116,17 @@ async function look(task: PublishTask, listSiblings: () => Promise<readonly Sibl
     // A group that no answer named may be that of another job group's publish.
     strangersPossible:
       (own.length > 0 && record.shownIn === undefined) ||
-      // Since another run's PUT, Redis may have lost a second in which a sibling was published.
-      (!task.sentHere && record.publishJobId === undefined && siblings.length > 0) ||
+      (redisMayHaveLost(task) && record.publishJobId === undefined && siblings.length > 0) ||
       siblings.some((sibling) => mayHaveUnknownJob(sibling, plan.serialize)),
     siblings,
     completeJobs: all.filter(({ status }) => status === "Complete").length,
     listTables: () => platform.listTables(plan, run.signal),
   });
+}
+
+/** Redis was started anew since the PUT: it may have lost a second in which a sibling was published. */
+function redisMayHaveLost({ record, redisLife }: PublishTask): boolean {
+  return redisLife === "" || record.redisLife !== redisLife;
 }
 
 /** The group that the platform's answer named; without an answer, any that came since and ran from the same recipe. */

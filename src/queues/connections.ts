@@ -6,6 +6,8 @@ export interface Connections {
   readonly ingest: Redis;
   /** For workers and what they do: waits until Redis is back. */
   readonly work: Redis;
+  /** Resolves once both are connected; rejects when they are closed before. */
+  readonly reached: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -47,8 +49,17 @@ export function openConnections(url: string, onError: (error: Error) => void): C
   return {
     ingest,
     work,
+    reached: async () => void (await Promise.all([ingest, work].map(whenReady))),
     close: async () => {
       await Promise.all([ingest, work].map(closeSoon));
     },
   };
+}
+
+function whenReady(redis: Redis): Promise<void> {
+  if (redis.status === "ready") return Promise.resolve();
+  return new Promise((resolve, reject) => {
+    redis.once("ready", () => resolve());
+    redis.once("end", () => reject(new Error("The connection to Redis was closed")));
+  });
 }

@@ -29,6 +29,8 @@ const taskRecordSchema = z.looseObject({
   shownIn: z.number().optional(),
   /** From here on the PUT may have been sent. Redis' clock, epoch milliseconds, as all times here. */
   submittingAt: millis.optional(),
+  /** The life of Redis in which that was written. */
+  redisLife: z.string().optional(),
   /** After this moment the PUT cannot have been sent any more. */
   sendableUntil: millis.optional(),
   /** When the platform answered 200. */

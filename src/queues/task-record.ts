@@ -16,6 +16,8 @@ export interface Claimed {
   readonly crashed: boolean;
   /** Redis' clock, epoch milliseconds. */
   readonly nowMs: number;
+  /** Names this life of Redis; a new one may have lost what was written last. Empty when Redis does not tell. */
+  readonly redisLife: string;
 }
 
 /** Another task of the same job group. */
@@ -102,9 +104,14 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
             await restore(plan);
             reply = await take();
           }
-          const [answer, json = "", crashed, nowUs] = reply;
+          const [answer, json = "", crashed, nowUs, redisLife = ""] = reply;
           if (answer !== "ok") throw new LostTaskError("The job's lock belongs to another run");
-          return { record: readTaskRecord(json), crashed: crashed === "1", nowMs: Number(nowUs) / 1_000 };
+          return {
+            record: readTaskRecord(json),
+            crashed: crashed === "1",
+            nowMs: Number(nowUs) / 1_000,
+            redisLife,
+          };
         },
         admit: async (record) => {
           const admitted = writeTaskRecord({ ...record, state: "admitted" });

@@ -49,7 +49,8 @@ export interface Site {
   readonly simulator: Simulator;
   readonly namespace: string;
   start(): Promise<LocalRelay>;
-  startProcess(): Promise<RelayProcess>;
+  /** Resolves once it says that it is ready, or listens. */
+  startProcess(until?: "ready" | "listening"): Promise<RelayProcess>;
   /** What any BullMQ client sees. */
   queue(name: string): Queue;
   /** The only job of a queue. */
@@ -100,7 +101,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     queue,
     tasks,
     start: () => startLocal(env),
-    startProcess: () => startChild(env),
+    startProcess: (until = "ready") => startChild(env, until),
     onlyJob: async (name) => {
       const jobs = await queue(name).getJobs();
       const [job] = jobs;
@@ -183,9 +184,9 @@ async function startLocal(env: Readonly<Record<string, string>>): Promise<LocalR
   return { ...doorAt(port), stop };
 }
 
-async function startChild(env: Readonly<Record<string, string>>): Promise<RelayProcess> {
+async function startChild(env: Readonly<Record<string, string>>, until: string): Promise<RelayProcess> {
   const process = startScript(MAIN, { args: ["start"], env });
-  const [, port] = await process.line(/"port":(\d+).*"msg":"ready"/);
+  const [, port] = await process.line(new RegExp(`"port":(\\d+).*"msg":"${until}"`));
   return { ...doorAt(Number(port)), process };
 }
 

@@ -2,9 +2,10 @@ import { SHARED } from "./shared.ts";
 
 /**
  * Takes a task over: from now on only this run may write. Returns what stands in the record, and whether the run
- * before ended without letting go (a crash, or a lost lock).
+ * before ended without letting go (a crash, or a lost lock). The replication id names this life of Redis: it is
+ * another one after every restart and failover.
  *
- * KEYS: group, lock. ARGV: field, token.
+ * KEYS: group, lock. ARGV: field, token. Answers: lost | missing | ok json crashed nowUs replicationId.
  */
 export const CLAIM = `${SHARED}
 local field, token = ARGV[1], ARGV[2]
@@ -14,7 +15,9 @@ if not json then return {'missing'} end
 local before = redis.call('HGET', KEYS[1], 'holder:' .. field)
 redis.call('HSET', KEYS[1], 'holder:' .. field, token)
 local crashed = (before and before ~= '' and before ~= token) and '1' or '0'
-return {'ok', json, crashed, tostring(now_us())}
+local info = redis.pcall('INFO', 'replication')
+local life = type(info) == 'string' and string.match(info, 'master_replid:(%w+)') or ''
+return {'ok', json, crashed, tostring(now_us()), life}
 `;
 
 /**

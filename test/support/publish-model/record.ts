@@ -50,6 +50,7 @@ export function createRecord(
   onWrite: (plan: PublishPlan, before: TaskState, record: TaskRecord) => void,
 ) {
   let stored = empty();
+  let lives = 1;
   const planOf = new Map(plans.map((plan) => [idOf(plan), plan]));
 
   const keyOf = (id: string): string => {
@@ -147,7 +148,7 @@ export function createRecord(
     const before = stored.holders.get(id) ?? "";
     stored.holders.set(id, token);
     const record = read(id) ?? PLANNED;
-    return { record, crashed: before !== "" && before !== token, nowMs: now() };
+    return { record, crashed: before !== "" && before !== token, nowMs: now(), redisLife: `life ${lives}` };
   }
 
   function admit(
@@ -269,6 +270,7 @@ export function createRecord(
     snapshot: (): Stored => structuredClone(stored),
     /** Redis comes back empty, or as it was; nothing holds a lock any more. */
     comeBack: (as: Stored = empty()) => {
+      lives += 1;
       stored = { ...structuredClone(as), locks: new Map() };
     },
   };
