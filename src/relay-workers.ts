@@ -114,16 +114,15 @@ async function takeIn(deps: WorkerDeps, job: Job): Promise<number | Outcome> {
   const own = jobGroupOf(job);
   const parsed = parseReport(data, "message");
   if (parsed.kind === "report" && parsed.report.jobGroupId === own) {
-    const { labels, source } = parsed.report;
     if (merged) await deps.completions.ensure(own);
     else {
-      await deps.completions.merge(own, labels, source);
+      await deps.completions.merge(own, { ...parsed.report, ...deliveryOf(job) });
       // Run once more, it must not undo what later reports brought.
       await job.updateData({ ...(data as object), merged: true });
     }
     return own;
   }
-  const outcome = await takeElsewhere(deps, parsed);
+  const outcome = await takeElsewhere(deps, parsed, job);
   // The job has the id of a job group that was reported well, and the data of something else: the report counts.
   if (own === undefined || !(await deps.completions.isUnhandled(own))) return outcome;
   await job.updateData({ jobGroupId: own, merged: true });
@@ -137,18 +136,21 @@ function readMessage(data: unknown): { merged: boolean; data: unknown } {
   return { merged: merged === true, data: rest };
 }
 
-async function takeElsewhere(deps: WorkerDeps, parsed: ParsedReport): Promise<Outcome> {
+async function takeElsewhere(deps: WorkerDeps, parsed: ParsedReport, job: Job): Promise<Outcome> {
   switch (parsed.kind) {
     case "malformed":
       return { next: "fail", outcome: "failed", words: `This message was not understood: ${parsed.detail}` };
     case "test":
       return { next: "done", value: { outcome: "test", words: "A test delivery: nothing to publish" } };
     case "report": {
-      const { completion, duplicate } = await deps.report(parsed.report);
+      const { completion, duplicate } = await deps.report({ ...parsed.report, ...deliveryOf(job) });
       return { next: "done", value: { outcome: "merged", completion, duplicate } };
     }
   }
 }
+
+/** A message's delivery is its job. */
+const deliveryOf = ({ id }: Job): { delivery?: string } => (id === undefined ? {} : { delivery: id });
 
 /** The job group whose completion a job is, by its id. */
 function jobGroupOf({ id = "" }: Job): number | undefined {

@@ -18,6 +18,11 @@ export async function tellStory(
         labels: completion.labels,
         source: completion.source,
         ...(completion.reportedAt && { reportedAt: new Date(completion.reportedAt).toISOString() }),
+        reportCount: completion.reportCount,
+        reports: completion.reports.map(({ at, ...report }) => ({
+          at: new Date(at).toISOString(),
+          ...report,
+        })),
       },
     }),
     summary: summariseJobGroup(tasks).words,

@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
-import { nextRequest, only, openSite, statesOf } from "./support/relay.ts";
+import { API_TOKEN, nextRequest, only, openSite, statesOf } from "./support/relay.ts";
 
 const TARGETS = {
   sales: { connection: 2, schema: "public" },
@@ -187,4 +187,50 @@ test("the story of a job group is told by the API", async () => {
     ]),
   });
   expect(await relay.story(3)).toMatchObject({ status: 404 });
+});
+
+test("each report of a job group is remembered: who sent it, when, under which name, with which labels", async () => {
+  const site = await openWith(everything);
+  const relay = await site.start();
+  await relay.report(2, { env: "prod" });
+  await fetch(`${relay.url}/v1/completions`, {
+    method: "POST",
+    headers: {
+      authorization: `Bearer ${API_TOKEN}`,
+      "content-type": "application/json",
+      "idempotency-key": "run-7",
+    },
+    body: JSON.stringify({ jobGroupId: 2, labels: { team: "sales" } }),
+  });
+  await site.ended(2);
+  await site.queue("completions").add("completion", { jobGroupId: 2 }, { jobId: "mine" });
+  const story = await eventually(
+    async () => {
+      const found = (await relay.story(2)) as { completion: { reportCount: number; reports: object[] } };
+      return found.completion.reportCount === 3 ? found : undefined;
+    },
+    { what: "three reports" },
+  );
+  const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
+  expect(story.completion.reports).toEqual([
+    { at, source: "webhook", status: "Complete", labels: { env: "prod" } },
+    { at, source: "api", delivery: "run-7", labels: { team: "sales" } },
+    { at, source: "message", delivery: "mine", labels: {} },
+  ]);
+});
+
+test("of very many reports the first and the newest are remembered, and all are counted", async () => {
+  const site = await openWith(everything);
+  const relay = await site.start();
+  await relay.report(2, { n: 1 });
+  for (let n = 2; n <= 60; n++) await relay.report(2, { n });
+  const { completion } = (await relay.story(2)) as {
+    completion: { reportCount: number; reports: { labels: { n: string } }[] };
+  };
+  expect(completion.reportCount).toBe(60);
+  expect(completion.reports).toHaveLength(50);
+  expect(completion.reports.map(({ labels }) => Number(labels.n))).toEqual([
+    1,
+    ...Array.from({ length: 49 }, (_, i) => i + 12),
+  ]);
 });

@@ -82,7 +82,11 @@ function createRoutes(deps: ApiDeps, maxBytes: number, lookUpTimeoutMs: number):
       method: "POST",
       path: /^\/v1\/completions$/,
       run: (call) =>
-        withBody(call, maxBytes, (body) => new Promise((done) => accept(body, "api", call.res, done))),
+        withBody(
+          call,
+          maxBytes,
+          (body) => new Promise((done) => accept(body, "api", call.req, call.res, done)),
+        ),
     },
   ];
   if (story !== undefined) {

@@ -1,4 +1,4 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { sendJson, sendProblem } from "./problem.ts";
 import { parseJson } from "./read-body.ts";
 import { parseReport, type CompletionReport, type ReportSource } from "./report.ts";
@@ -26,12 +26,18 @@ const WARN_EVERY_MS = 1_000;
  * Answers a report whose sender is known: 202 once it is durable, 200 for a test, 400 or 503. Calls `answered` once the
  * answer is given.
  */
-export type Accept = (body: Buffer, source: ReportSource, res: ServerResponse, answered: () => void) => void;
+export type Accept = (
+  body: Buffer,
+  source: ReportSource,
+  req: Pick<IncomingMessage, "headers">,
+  res: ServerResponse,
+  answered: () => void,
+) => void;
 
 /** Builds what the webhook and the HTTP API have in common: from a raw body to the answer. */
 export function createAccept(deps: AcceptDeps): Accept {
   const warn = createThrottledWarn(deps.log);
-  return (body, source, res, answered) => {
+  return (body, source, { headers }, res, answered) => {
     const json = parseJson(body);
     const parsed = "status" in json ? json : parseReport(json.value, source);
     if ("status" in parsed) {
@@ -46,7 +52,7 @@ export function createAccept(deps: AcceptDeps): Accept {
       sendJson(res, 200, { test: true, detail: TEST_DETAIL });
       return answered();
     }
-    const { report } = parsed;
+    const report = { ...parsed.report, ...deliveryOf(headers) };
     within(REPORT_TIMEOUT_MS, deps.report(report)).then(
       ({ completion, duplicate }) => {
         sendJson(res, 202, { completion, duplicate });
@@ -71,6 +77,19 @@ const TEST_DETAIL =
 // A report that timed out may still have landed: the retry has the same id, so it is merged.
 const AWAY_DETAIL =
   "The relay cannot store the report just now. Send it again: it is safe to repeat, the same job is never taken twice.";
+
+/** What senders name a delivery with: Standard Webhooks, GitHub, clients that repeat themselves, proxies. */
+const DELIVERY_HEADERS = ["webhook-id", "x-github-delivery", "idempotency-key", "x-request-id"] as const;
+const MAX_DELIVERY_CHARS = 200;
+
+function deliveryOf(headers: IncomingHttpHeaders): { delivery?: string } {
+  for (const name of DELIVERY_HEADERS) {
+    const value = headers[name];
+    if (typeof value === "string" && value.length > 0)
+      return { delivery: value.slice(0, MAX_DELIVERY_CHARS) };
+  }
+  return {};
+}
 
 /** Rejects when the work takes longer; what it does later goes unheard. */
 export function within<T>(ms: number, work: Promise<T>): Promise<T> {

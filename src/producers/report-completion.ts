@@ -20,7 +20,7 @@ export function createReportCompletion({ records, queue }: ReportDeps): Report {
     const id = completionId(report.jobGroupId);
     // Both in one round trip. A crash between them loses nothing: the record lists what is not dispatched yet.
     const [merged] = await Promise.all([
-      records.merge(report.jobGroupId, report.labels, report.source),
+      records.merge(report.jobGroupId, report),
       queue.add("completion", messageOf(report), completionOptions(id)),
     ]);
     if (merged.answer === "changed" || merged.answer === "reopened") await reopen(queue, id);

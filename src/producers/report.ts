@@ -11,6 +11,8 @@ export interface CompletionReport {
   /** Every other field of the report, for rules to match on. */
   readonly labels: Record<string, string>;
   readonly source: ReportSource;
+  /** What the sender calls this delivery; absent when it gives it no name. */
+  readonly delivery?: string;
 }
 
 /** A report was read; `test` is the platform's "Test" button, which leaves `$jobId` as it is. */

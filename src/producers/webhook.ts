@@ -37,7 +37,7 @@ export function createWebhook(deps: WebhookDeps, options: WebhookOptions = {}): 
     }
     try {
       const refusal = deps.verify(req.headers, body);
-      if (refusal === undefined) return accept(body, "webhook", res, done);
+      if (refusal === undefined) return accept(body, "webhook", req, res, done);
       sendProblem(res, { status: 401, detail: refusal });
     } catch (error) {
       // Thrown inside a stream's event, it would end the process.

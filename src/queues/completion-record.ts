@@ -17,6 +17,21 @@ export interface Merged {
   readonly rev: number;
 }
 
+/** What somebody said of a job group. */
+export interface Report {
+  readonly source: string;
+  readonly labels: Readonly<Record<string, string>>;
+  readonly status?: string;
+  /** What the sender called the delivery. */
+  readonly delivery?: string;
+}
+
+/** A report as the record remembers it. */
+export interface RememberedReport extends Report {
+  /** Epoch milliseconds of Redis' clock. */
+  readonly at: number;
+}
+
 /** What is known of a completion from its reports. */
 export interface Completion {
   readonly rev: number;
@@ -25,6 +40,10 @@ export interface Completion {
   readonly outcome?: string;
   readonly words?: string;
   readonly reportedAt?: number;
+  /** How many reports came in all. */
+  readonly reportCount: number;
+  /** The first report, and the newest of the others, in their order. */
+  readonly reports: readonly RememberedReport[];
 }
 
 /** A task as it stands in its job group's record, with the plan it was made with. */
@@ -36,7 +55,7 @@ export interface RecordedTask {
 }
 
 export interface CompletionRecords {
-  merge(jobGroupId: number, labels: Readonly<Record<string, string>>, source: string): Promise<Merged>;
+  merge(jobGroupId: number, report: Report): Promise<Merged>;
   read(jobGroupId: number): Promise<{ completion?: Completion; tasks: RecordedTask[] }>;
   /** False when a report came since `rev`: dispatch again. */
   conclude(jobGroupId: number, rev: number, outcome: CompletionOutcome, words: string): Promise<boolean>;
@@ -56,6 +75,15 @@ export interface CompletionRecords {
 }
 
 const labelsSchema = z.record(z.string(), z.string());
+const reportSchema = z.object({
+  at: z.number(),
+  source: z.string(),
+  labels: labelsSchema,
+  status: z.string().optional(),
+  delivery: z.string().optional(),
+});
+/** A job group's record does not grow with each delivery of the same report. */
+const REPORTS_KEPT = 50;
 
 /** The part of a job group's record that holds its completion, and the way in for its tasks. */
 export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: number): CompletionRecords {
@@ -63,13 +91,19 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
   const conclude = registerScript(redis, "relayConclude", CONCLUDE, 2);
   const plan = registerScript(redis, "relayPlan", PLAN, 3);
 
+  const merge = async (id: number, { source, status, delivery, labels }: Report): Promise<Merged> => {
+    const remembered = JSON.stringify({ source, status, delivery, labels });
+    const [answer, rev] = words(
+      await report(
+        [keys.group(id), keys.unhandled],
+        [id, JSON.stringify(labels), source, remembered, REPORTS_KEPT],
+      ),
+    );
+    return { answer: answer as Merged["answer"], rev: Number(rev) };
+  };
+
   return {
-    merge: async (id, labels, source) => {
-      const [answer, rev] = words(
-        await report([keys.group(id), keys.unhandled], [id, JSON.stringify(labels), source]),
-      );
-      return { answer: answer as Merged["answer"], rev: Number(rev) };
-    },
+    merge,
     read: async (id) => {
       const all = await redis.hgetall(keys.group(id));
       const completion = readCompletion(all);
@@ -97,7 +131,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     },
     ensure: async (id) => {
       if ((await redis.hexists(keys.group(id), "rev")) === 1) return;
-      await report([keys.group(id), keys.unhandled], [id, "{}", "message"]);
+      await merge(id, { source: "message", labels: {} });
     },
     isUnhandled: async (id) => (await redis.zscore(keys.unhandled, String(id))) !== null,
     unhandled: async (beforeMs) => {
@@ -125,7 +159,26 @@ function readCompletion(all: Record<string, string>): Completion | undefined {
     ...(all["outcome"] && { outcome: all["outcome"] }),
     ...(all["words"] && { words: all["words"] }),
     ...(all["reportedAt"] && { reportedAt: Number(all["reportedAt"]) }),
+    reportCount: Number(all["reports"] ?? 0),
+    reports: readReports(all),
   };
+}
+
+function readReports(all: Record<string, string>): RememberedReport[] {
+  return Object.entries(all)
+    .flatMap(([field, json]) => {
+      const n = /^report:(\d+)$/.exec(field)?.[1];
+      return n === undefined ? [] : [{ n: Number(n), json }];
+    })
+    .toSorted((a, b) => a.n - b.n)
+    .map(({ json }) => {
+      const { status, delivery, ...rest } = reportSchema.parse(JSON.parse(json));
+      return {
+        ...rest,
+        ...(status !== undefined && { status }),
+        ...(delivery !== undefined && { delivery }),
+      };
+    });
 }
 
 function readTasks(all: Record<string, string>): RecordedTask[] {

@@ -2,18 +2,23 @@ import { SHARED } from "./shared.ts";
 
 /**
  * Merges one report into the job group's completion. Several reports are one completion: `new` for the first,
- * `changed` when labels are new, `reopened` when the completion had ended without tasks, else `same`.
+ * `changed` when labels are new, `reopened` when the completion had ended without tasks, else `same`. Each report is
+ * remembered: the first and the newest of them.
  *
- * KEYS: group, unhandled. ARGV: jobGroupId, labelsJson, source, retentionMs.
+ * KEYS: group, unhandled. ARGV: jobGroupId, labelsJson, source, reportJson, keep.
  */
 export const REPORT = `${SHARED}
-local group = KEYS[1]
+local group, keep = KEYS[1], tonumber(ARGV[5])
+local at = string.format('%.0f', now_us() / 1000)
+local n = redis.call('HINCRBY', group, 'reports', 1)
+redis.call('HSET', group, 'report:' .. n, '{"at":' .. at .. ',' .. string.sub(ARGV[4], 2))
+if n > keep then redis.call('HDEL', group, 'report:' .. (n - keep + 1)) end
 local known = redis.call('HMGET', group, 'rev', 'labels', 'outcome')
 local answer
 if not known[1] then
   answer = 'new'
   redis.call('HSET', group, 'v', '1', 'rev', '1', 'labels', ARGV[2], 'source', ARGV[3],
-    'reportedAt', string.format('%.0f', now_us() / 1000))
+    'reportedAt', at)
 else
   local labels, changed = cjson.decode(known[2]), false
   for name, value in pairs(cjson.decode(ARGV[2])) do
@@ -27,7 +32,7 @@ else
   answer = changed and 'changed' or 'reopened'
   redis.call('HSET', group, 'rev', tostring(tonumber(known[1]) + 1), 'labels', cjson.encode(labels))
   redis.call('HDEL', group, 'outcome', 'words')
-  redis.call('HSET', group, 'reportedAt', string.format('%.0f', now_us() / 1000))
+  redis.call('HSET', group, 'reportedAt', at)
 end
 redis.call('ZADD', KEYS[2], now_us(), ARGV[1])
 return {answer, redis.call('HGET', group, 'rev')}
