@@ -118,7 +118,8 @@ async function list(
   query = "",
   as = ANN,
 ): Promise<ListedQueue[]> {
-  const response = await call(`/api/queues${query}`, { as });
+  // As the board's own page asks.
+  const response = await call(`/api/queues${query}`, { as, headers: { "sec-fetch-site": "same-origin" } });
   expect(response.status).toBe(200);
   return ((await response.json()) as { queues: ListedQueue[] }).queues;
 }
@@ -143,6 +144,14 @@ describe("the board's queues", () => {
       readOnlyMode: false,
       hasWorkers: null,
     });
+  });
+
+  it("are told to scripts by their BullMQ names, which can be asked for as well", async () => {
+    const { call } = await serve();
+    const response = await call("/api/queues?status=active&activeQueue=publish.sales&page=1", { as: ANN });
+    const { queues } = (await response.json()) as { queues: ListedQueue[] };
+    expect(queues.map(({ name }) => name)).toEqual(IN_ORDER.map((name) => name.replace(/^.*?:/, "")));
+    expect(queues.flatMap(({ jobs }) => jobs.map(({ id }) => id))).toEqual(["task-31"]);
   });
 
   it("can be set anew, and keep the order", async () => {

@@ -38,6 +38,9 @@ export function boardName(queueName: string, kind: BoardQueueKind): string {
   return `${GROUP[kind]}${DELIMITER}${queueName}`;
 }
 
+/** BullMQ's own name of a queue. */
+export const plainName = (name: string): string => name.slice(name.indexOf(DELIMITER) + 1);
+
 /**
  * The queues as Bull Board takes them, in the order of the flow; targets keep the order of the rules file.
  *

@@ -5,7 +5,7 @@ import express, { type ErrorRequestHandler, type Express, type RequestHandler } 
 import { sendProblem, type Problem } from "../producers/problem.ts";
 import { BOARD_PATH } from "./server.ts";
 import { createAdmit, type BoardAccess } from "./board-access.ts";
-import { boardName, toAdapters, type BoardQueue, type JobLink } from "./board-queues.ts";
+import { boardName, plainName, toAdapters, type BoardQueue, type JobLink } from "./board-queues.ts";
 
 export interface BoardOptions extends BoardAccess {
   readonly queues: readonly BoardQueue[];
@@ -35,8 +35,8 @@ const ROLE_HEADER = "x-publish-relay-role";
 /**
  * Bull Board behind a login, a guard against foreign pages, and security headers.
  *
- * A queue answers to its BullMQ name too: `/board/queue/publish.sales/<jobId>` leads to the job's page, and
- * `/board/api/queues/publish.sales/...` is served.
+ * A queue answers to its BullMQ name too: `/board/queue/publish.sales/<jobId>` leads to the job's page,
+ * `/board/api/queues/publish.sales/...` is served, and whoever is no page of a browser is told that name.
  */
 export function createBoard(options: BoardOptions): Board {
   const { basePath = BOARD_PATH } = options;
@@ -46,7 +46,7 @@ export function createBoard(options: BoardOptions): Board {
   const bullBoard = createBullBoard({
     queues: [],
     serverAdapter: adapter,
-    options: { uiConfig: uiConfig(options), handlerHooks: { after: hideControlsFromViewers } },
+    options: { uiConfig: uiConfig(options), handlerHooks: { after: adaptList } },
   });
   const setQueues = (queues: readonly BoardQueue[]) => {
     names.clear();
@@ -128,20 +128,38 @@ function refuse(res: Parameters<RequestHandler>[1], problem: Problem): void {
   sendProblem(res, problem, { error: { key: "ERRORS.FORBIDDEN" }, message: problem.detail });
 }
 
-/** A viewer's page leaves out the buttons that would be refused. The guard does not depend on it. */
-const hideControlsFromViewers: NonNullable<BoardHooks["after"]> = ({ route, request }, result) => {
-  if (route !== "/api/queues" || request.headers[ROLE_HEADER] !== "viewer") return result;
-  const { queues } = result.body as { queues?: object[] };
-  if (queues === undefined) return result;
-  const readOnly = { readOnlyMode: true, allowRetries: false, allowCompletedRetries: false };
-  return { ...result, body: { queues: queues.map((queue) => ({ ...queue, ...readOnly })) } };
+/**
+ * A viewer's page leaves out the buttons that would be refused; the guard does not depend on it. A script is told
+ * BullMQ's names: only the page needs the groups in them.
+ */
+const adaptList: NonNullable<BoardHooks["after"]> = ({ route, request }, result) => {
+  const { queues } = result.body as { queues?: { name: string }[] };
+  if (route !== "/api/queues" || queues === undefined) return result;
+  const readOnly = request.headers[ROLE_HEADER] === "viewer" ? NO_CONTROLS : {};
+  const name = (given: string) => (isPage(request.headers) ? given : plainName(given));
+  return {
+    ...result,
+    body: { queues: queues.map((queue) => ({ ...queue, name: name(queue.name), ...readOnly })) },
+  };
 };
+
+const NO_CONTROLS = { readOnlyMode: true, allowRetries: false, allowCompletedRetries: false };
+
+/** A page names itself; over plain http, where browsers send no Sec-Fetch headers, too. */
+const isPage = ({ referer, "sec-fetch-site": site }: Readonly<Record<string, unknown>>): boolean =>
+  referer !== undefined || site !== undefined;
+
+const ACTIVE_QUEUE = /^([^?]*\/api\/queues\?(?:[^#]*&)?activeQueue=)([^&#]*)/;
 
 /** Leads BullMQ's name of a queue to the name that the board groups it under. */
 function byQueueName(names: ReadonlyMap<string, string>, basePath: string): RequestHandler {
   const api = `${basePath}/api/queues/`;
   const page = `${basePath}/queue/`;
   return (req, res, next) => {
+    req.url = req.url.replace(ACTIVE_QUEUE, (all, before: string, queue: string) => {
+      const name = names.get(decodeURIComponent(queue));
+      return name === undefined ? all : `${before}${encodeURIComponent(name)}`;
+    });
     const start = req.url.startsWith(api) ? api : req.url.startsWith(page) ? page : undefined;
     if (start === undefined) return next();
     const [, queue = "", rest = ""] = /^([^/?]*)(.*)$/s.exec(req.url.slice(start.length)) ?? [];
