@@ -56,6 +56,8 @@ export interface JobGroup {
   readonly webhook: boolean;
   status: Status;
   updatedAt: number;
+  /** When its own work was touched last; a publish touches `updatedAt` alone. */
+  workedAt: number;
   readonly jobs: SubJob[];
   readonly tables: OutputTable[];
   /** Publishes that are under way. */
@@ -120,6 +122,7 @@ export function createPlatform() {
       flowRunId: spec.flowRunId ?? null,
       createdAt: now,
       updatedAt: now,
+      workedAt: now,
       rows: spec.rows ?? null,
       formats: spec.formats ?? ["avro", "csv"],
       labels: spec.labels ?? {},

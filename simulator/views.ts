@@ -41,7 +41,7 @@ export function jobsView(group: JobGroup, now: number) {
 
 function jobView(group: JobGroup, { id, jobType, createdAt, publish }: SubJob, now: number) {
   const status = publish === undefined ? group.status : statusOf(publish, now);
-  const updatedAt = publish === undefined ? group.updatedAt : (publish.endedAt ?? now);
+  const updatedAt = publish === undefined ? group.workedAt : (publish.endedAt ?? now);
   return {
     id,
     status,

@@ -67,6 +67,7 @@ export function createWorld({ settings: patch = {}, webhook = {}, onPublishEnd }
   function finish(group: JobGroup, status: Status): void {
     group.status = status;
     group.updatedAt = Date.now();
+    group.workedAt = group.updatedAt;
     webhooks.jobGroupEnded(group);
   }
 

@@ -33,7 +33,7 @@ export async function runResolve(args: readonly string[], config: Config, log: L
     return resource;
   };
   try {
-    const core = await openCore(config, log, opened);
+    const core = await openCore(config, log, opened, "alone");
     if (!(await inTime(core.reached(), REDIS_WITHIN_MS)))
       throw new Error("Redis does not answer: nothing was decided");
     return tell(taskId, await resolveTask(core, taskId, decision));

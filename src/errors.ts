@@ -28,6 +28,8 @@ export interface PlatformFailure {
   readonly retryAfterMs?: number;
   /** A refused publish whose words say that these results were already written to this target. */
   readonly sameTarget?: true;
+  /** An unknown outcome whose words say that another publish of the job group runs. */
+  readonly saysBusy?: true;
 }
 
 /** A call to the platform failed; `message` is fit for an operator and holds no secret. */

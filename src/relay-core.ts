@@ -1,13 +1,15 @@
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import type { Queue } from "bullmq";
 import type { Logger } from "pino";
 import { type Config, ConfigError } from "./config.ts";
+import { PlatformError } from "./errors.ts";
 import { type ParkedDecision, type Resolved, resolveParked } from "./processors/resolve-parked.ts";
 import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import { createFanOut, type FanOut } from "./producers/fan-out.ts";
 import { type CompletionRecords, createCompletionRecords } from "./queues/completion-record.ts";
 import { type Connections, openConnections } from "./queues/connections.ts";
-import { createGateStore, type GateStore } from "./queues/gate-store.ts";
+import { createGateStore, type GateStore, NO_GATE } from "./queues/gate-store.ts";
 import { type Keys, keysOf, publishQueue } from "./queues/names.ts";
 import { NO_PACE, paceOf } from "./queues/pace.ts";
 import { createTaskRecords, type TaskRecords } from "./queues/task-record.ts";
@@ -46,7 +48,13 @@ export interface Releasers {
 }
 
 /** Opens the core; Redis may still be away. Rejects with `ConfigError` when the rules are wrong, before anything is opened. */
-export async function openCore(config: Config, log: Logger, opened: Releasers): Promise<Core> {
+export async function openCore(
+  config: Config,
+  log: Logger,
+  opened: Releasers,
+  /** A command asks the platform beside the fleet's gate, and does not shut it. */
+  asks: "with the fleet" | "alone" = "with the fleet",
+): Promise<Core> {
   const rules = await loadRules(config, log);
   const redisUrl = config.redisUrl ?? (await ownRedis(config, log, opened)).url;
   const onError = createTroubleLog(log);
@@ -66,7 +74,9 @@ export async function openCore(config: Config, log: Logger, opened: Releasers): 
     restore: async (plan) => void (await completions.plan(plan.jobGroupId, [plan])),
   });
   const gate = createGateStore(connections.work, keys);
-  const platform = opened(openPlatform(config, gate, log), ({ close }) => close());
+  const platform = opened(openPlatform(config, asks === "alone" ? NO_GATE : gate, log), ({ close }) =>
+    close(),
+  );
   const queueOf = (target: string) => queues.of(publishQueue(target));
   const fanOut = createFanOut({ flows: queues.flows, redis: connections.work, keys, queueOf });
   const reached = async (): Promise<void> => {
@@ -105,16 +115,29 @@ export async function resolveTask(core: Core, taskId: string, decision: ParkedDe
   const resolved = await resolveParked(taskId, decision, {
     read: completions.read,
     decide: tasks.decide,
-    listJobs: (id) => platform.listJobs(id),
+    listJobs: (id) => platform.listJobs(id).catch(wordsOf),
     unpark: async (id) => void (await queues.parked.remove(id)),
     again: async (plan) => {
       await queues.of(publishQueue(plan.target)).remove(taskId);
       await fanOut.add(plan.jobGroupId, [plan]);
     },
+    conclude: (plan) => retryFailed(queues.of(publishQueue(plan.target)), taskId),
     now: Date.now,
   });
   if (resolved.kind === "resolved") await refreshSummary(core, resolved.jobGroupId);
   return resolved;
+}
+
+/** What the platform did not answer, in words. */
+function wordsOf(error: unknown): string {
+  if (error instanceof PlatformError) return error.message;
+  throw error;
+}
+
+/** One that is gone, or runs already, needs nothing. */
+async function retryFailed(queue: Queue, jobId: string): Promise<void> {
+  const job = await queue.getJob(jobId);
+  if (await job?.isFailed()) await job?.retry("failed").catch(() => undefined);
 }
 
 async function loadRules(config: Config, log: Logger): Promise<Rules | undefined> {

@@ -6,19 +6,13 @@ import { createMetrics, type Readings } from "./http/metrics.ts";
 import { type BreakerStore, createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
 import { publishQueue } from "./queues/names.ts";
-import { inTime } from "./queues/in-time.ts";
-import { createSweep } from "./queues/sweep.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { openIntake } from "./relay-queues.ts";
-import {
-  createSweeper,
-  startDispatchWorkers,
-  startPublishWorkers,
-  type WorkerDeps,
-} from "./relay-workers.ts";
+import { startSweeps } from "./relay-sweep.ts";
+import { startDispatchWorkers, startPublishWorkers, type WorkerDeps } from "./relay-workers.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import type { Rules } from "./rules/model.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
@@ -29,9 +23,6 @@ export interface Relay {
   /** Takes no new work, hands over what runs, and closes everything in reverse; done within 15 s. */
   stop(): Promise<void>;
 }
-
-const SWEEP_EVERY_MS = 60_000;
-const SWEEP_CLOSE_MS = 2_000;
 
 /** The composition root: one process of the relay, from its settings. Opens nothing before `start`. */
 export function createRelay(config: Config, log: Logger): Relay {
@@ -106,9 +97,7 @@ export function createRelay(config: Config, log: Logger): Relay {
     ];
     opened(started, (all) => Promise.all(all.map(({ close }) => close())));
     if (started.length > 0) {
-      opened(everyMinute(createSweeper(deps, createSweep(core.connections.work, core.keys)), log), (stop) =>
-        stop(),
-      );
+      opened(startSweeps(deps), (stop) => stop());
     }
     return started;
   }
@@ -160,21 +149,4 @@ async function readMetrics({ queues, gate, rules }: Core, breakers: BreakerStore
     Promise.all(targets.map(async (target) => ({ target, ...(await breakers.look(target)) }))),
   ]);
   return { queues: jobs, gateShutMs: shut.ms, breakers: states };
-}
-
-/** Runs a sweep now and each minute; the function it returns ends that, and waits for the one that runs. */
-function everyMinute(sweep: () => Promise<void>, log: Logger): () => Promise<void> {
-  let running = Promise.resolve();
-  const run = (): void => {
-    running = running
-      .then(sweep)
-      .catch((error: unknown) => log.warn({ err: error }, "the sweep failed: the next is in a minute"));
-  };
-  run();
-  const timer = setInterval(run, SWEEP_EVERY_MS);
-  return async () => {
-    clearInterval(timer);
-    // With Redis away it would never end.
-    await inTime(running, SWEEP_CLOSE_MS);
-  };
 }

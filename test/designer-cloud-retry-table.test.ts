@@ -122,6 +122,9 @@ const huge: Reply = (socket) => {
   socket.write("x".repeat(5_500_000));
 };
 
+const saysBusy = (status: number): Reply =>
+  answers(status, "ValidationFailed", "Another publish of this job group is running");
+
 const publishCases: Record<Row<"publish">, Case | readonly Case[]> = {
   ...beforeSending,
   "no-free-connection": { verdict: AWAY, seen: 0, reply: hang, readsAhead: 2 },
@@ -165,10 +168,6 @@ const publishCases: Record<Row<"publish">, Case | readonly Case[]> = {
   "303": { verdict: UNKNOWN, reply: redirect(303) },
   "3xx": [301, 302, 307, 308].map((status) => ({ verdict: AWAY, reply: redirect(status) })),
   "400": { verdict: REFUSED, reply: answers(400, "ValidationFailed") },
-  "400 busy": {
-    verdict: { next: "busy" },
-    reply: answers(400, "ValidationFailed", "Another publish of this job group is running"),
-  },
   "401": { verdict: UNAUTHORIZED, reply: answers(401, "Unauthorized") },
   "403": { verdict: REFUSED, reply: answers(403, "AccessControlException") },
   "404": [
@@ -188,6 +187,14 @@ const publishCases: Record<Row<"publish">, Case | readonly Case[]> = {
   "425": { verdict: RETRY, reply: answers(425, "TooEarly") },
   "429": { verdict: THROTTLED, reply: answers(429, "TooManyRequestsException") },
   "4xx": [402, 418, 451].map((status) => ({ verdict: REFUSED, reply: answers(status, "Other") })),
+  "4xx busy": [400, 403, 409, 422, 423].map((status) => ({
+    verdict: { next: "busy" as const },
+    reply: saysBusy(status),
+  })),
+  "401 busy": { verdict: UNAUTHORIZED, reply: saysBusy(401) },
+  "404 busy": { verdict: REFUSED, reply: saysBusy(404) },
+  "408 busy": { verdict: UNKNOWN, reply: saysBusy(408) },
+  "429 busy": { verdict: THROTTLED, reply: saysBusy(429) },
   "500": { verdict: UNKNOWN, reply: answers(500, "InternalError") },
   "502": { verdict: UNKNOWN, reply: page },
   "503": { verdict: UNKNOWN, reply: answers(503, "Unavailable") },

@@ -46,6 +46,36 @@ test("one that comes after a newer one was published ends as superseded, and sen
   expect(puts(older)).toEqual([]);
 });
 
+test("an older one that is reported while a newer one is published waits for it, and is superseded", async () => {
+  const { simulator, start, ended, puts } = await site({ action: "truncateAndLoad" });
+  simulator.set({ publishMs: 1_000 });
+  const older = simulator.createJobGroup({ recipeId: 27, webhook: false });
+  const newer = simulator.createJobGroup({ recipeId: 27, webhook: false });
+  const relay = await start();
+  const first = nextRequest(simulator);
+  await relay.report(newer);
+  await first;
+  await relay.report(older);
+  expect(statesOf(await ended(newer))).toEqual(["sales published"]);
+  expect(statesOf(await ended(older))).toEqual(["sales superseded"]);
+  expect(puts(older)).toEqual([]);
+  expect(simulator.summary().connections["2"]).toMatchObject({ peak: 1 });
+});
+
+test("one that goes back to try again leaves its table to the next", async () => {
+  const { simulator, start, ended } = await site({ action: "upsert", backoff: "3s" });
+  const older = simulator.createJobGroup({ recipeId: 27, webhook: false });
+  const newer = simulator.createJobGroup({ recipeId: 27, webhook: false });
+  simulator.addFault({ kind: "fail", jobGroupId: newer, times: 1 });
+  const relay = await start();
+  const first = nextRequest(simulator);
+  await relay.report(newer);
+  await first;
+  await relay.report(older);
+  await Promise.all([older, newer].map((id) => ended(id)));
+  expect(simulator.publishes().map(({ jobGroupId }) => jobGroupId)).toEqual([newer, older, newer]);
+});
+
 test("with `stale: publish` it is published all the same", async () => {
   const { simulator, start, ended, puts } = await site({ action: "truncateAndLoad", stale: "publish" });
   const older = simulator.createJobGroup({ recipeId: 27, webhook: false });

@@ -34,6 +34,22 @@ test('"another publish is running" is waited for, and uses no attempt', async ()
   expect(tasks.map(({ record }) => record.attempts)).toEqual([0, 0]);
 });
 
+test.each([403, 422, 423, 500, 503])("so it is when the words come with a %i", async (status) => {
+  const publish = [{ target: "sales", ...load, attempts: 1 }];
+  const site = await openSite({ rules: twoTargets({ rules: [{ name: "all", when: "all", publish }] }) });
+  site.simulator.addFault({
+    kind: "status",
+    status,
+    times: 2,
+    body: { exception: { name: "Other", message: "Another publish of this job group is running" } },
+  });
+  const relay = await site.start();
+  await relay.report(2);
+  const { record } = only(await site.ended(2));
+  expect(record).toMatchObject({ state: "published", attempts: 0 });
+  expect(site.puts(2)).toHaveLength(3);
+});
+
 test("somebody's publish of the same job group in the UI is waited for, then ours is sent once", async () => {
   const site = await openSite({ rules: twoTargets() });
   site.simulator.set({ publishMs: 600 });
@@ -142,4 +158,22 @@ test("a refusal of the same target counts as published only if the platform list
   const { record } = only(await site.ended(2));
   expect(record).toMatchObject({ state: "failed" });
   expect(record.words).toContain("already written to this target");
+});
+
+test("when the platform cannot say just then whether it lists the table, it is asked again", async () => {
+  const rules = { ...twoTargets(), targets: { sales: { connection: 2, schema: "public" } } };
+  const publish = [{ target: "sales", ...load }];
+  const site = await openSite({ rules: { ...rules, rules: [{ name: "all", when: "all", publish }] } });
+  site.simulator.addFault({ kind: "status", status: 503, on: "outputs", times: 1 });
+  site.simulator.addFault({
+    kind: "status",
+    status: 400,
+    times: 2,
+    body: { exception: { name: "ValidationFailed", message: "Results were already written to this target" } },
+  });
+  const relay = await site.start();
+  await relay.report(2);
+  expect(only(await site.ended(2)).record).toMatchObject({ state: "failed" });
+  expect(site.puts(2)).toHaveLength(2);
+  expect(site.simulator.requests({ kind: "outputs" })).toHaveLength(2);
 });

@@ -116,8 +116,21 @@ describe("what stands before a PUT", () => {
   const explain = (
     jobs: readonly PlatformJob[],
     tables: readonly OutputTable[] = [],
-    { plan = load, known = [] as number[], siblings = [] as (typeof namesake)[] } = {},
-  ) => explainBaseline({ plan, jobs, known, siblings, listTables: () => Promise.resolve(tables) });
+    {
+      plan = load,
+      known = [] as number[],
+      siblings = [] as (typeof namesake)[],
+      workedUntil = load.finishedAt,
+    } = {},
+  ) =>
+    explainBaseline({
+      plan,
+      jobs,
+      known,
+      siblings,
+      workedUntil,
+      listTables: () => Promise.resolve(tables),
+    });
 
   it("is clear when nothing is there, or all is known, or nothing of it was written", async () => {
     expect(await explain([])).toEqual({ is: "clear" });
@@ -171,6 +184,10 @@ describe("what stands before a PUT", () => {
     const older = job(7, "Complete", load.finishedAt);
     expect(await explain([older])).toEqual({ is: "clear" });
     expect(await explain([older], [orders])).toMatchObject({ is: "published" });
+    // A publish may touch the job group: its last change is no proof that the publish came before its end.
+    expect(await explain([older], [], { workedUntil: load.finishedAt - 1 })).toMatchObject({
+      is: "cannot-tell",
+    });
     const timeless: PlatformJob = { id: 7, status: "Complete", jobType: "publish" };
     expect(await explain([timeless])).toMatchObject({ is: "cannot-tell" });
   });

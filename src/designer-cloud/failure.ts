@@ -33,10 +33,11 @@ export function refusal(answer: Answer, telling: Telling): PlatformError {
   const sameTarget =
     call.kind === "publish" && MAY_BE_SAME_TARGET.has(answer.status) && sayAlreadyPublished(spoken);
   const said = sameTarget ? "same target" : sayPublishRuns(spoken) ? "busy" : undefined;
+  const family = `${Math.floor(answer.status / 100)}xx`;
   const rows = [
-    ...(said ? [`${answer.status} ${said}`] : []),
+    ...(said ? [`${answer.status} ${said}`, `${family} ${said}`] : []),
     `${answer.status}`,
-    `${Math.floor(answer.status / 100)}xx`,
+    family,
   ];
   const verdict = judge(call.kind, rows);
   const retryAfterMs = askedToWaitMs(
@@ -55,6 +56,7 @@ export function refusal(answer: Answer, telling: Telling): PlatformError {
     ...(requestId ? { requestId } : {}),
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(sameTarget && verdict.next === "refused" ? { sameTarget } : {}),
+    ...(said === "busy" && verdict.next === "unknown" ? { saysBusy: true } : {}),
   });
 }
 

@@ -40,7 +40,7 @@ const AWAY: Verdict = { next: "gate", gate: "away" };
 
 /**
  * The one place that decides whether a call may be repeated.
- * A row is an event, a status, a status with what its words say, or a family of statuses (the fallback).
+ * A row is an event, a status or a family of statuses (the fallback), each also with what its words say.
  */
 export const RETRY_TABLE = {
   publish: {
@@ -65,12 +65,14 @@ export const RETRY_TABLE = {
     "303": UNKNOWN,
     "3xx": AWAY,
     "400": REFUSED,
-    "400 busy": BUSY,
     "401": UNAUTHORIZED,
+    "401 busy": UNAUTHORIZED,
     "403": REFUSED,
     "404": REFUSED,
+    "404 busy": REFUSED,
     "405": REFUSED,
     "408": UNKNOWN,
+    "408 busy": UNKNOWN,
     "409": BUSY,
     "409 same target": REFUSED,
     "410": REFUSED,
@@ -78,7 +80,9 @@ export const RETRY_TABLE = {
     "422": REFUSED,
     "425": RETRY,
     "429": THROTTLED,
+    "429 busy": THROTTLED,
     "4xx": REFUSED,
+    "4xx busy": BUSY,
     "500": UNKNOWN,
     "502": UNKNOWN,
     "503": UNKNOWN,

@@ -1,5 +1,10 @@
 import { PlatformError } from "../errors.ts";
-import type { Completion, CompletionOutcome, CompletionRecords } from "../queues/completion-record.ts";
+import type {
+  Completion,
+  CompletionOutcome,
+  CompletionRecords,
+  RecordedTask,
+} from "../queues/completion-record.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
 import { hasEnded } from "../rules/task-state.ts";
@@ -64,9 +69,9 @@ const GATE_LOOK_MS = 1_000;
  */
 export async function dispatchCompletion(jobGroupId: number, deps: DispatchDeps, run: Run): Promise<Outcome> {
   for (;;) {
-    const { completion } = await deps.records.read(jobGroupId);
+    const { completion, tasks: planned } = await deps.records.read(jobGroupId);
     if (!completion) throw new Error(`The record of job group ${jobGroupId} is gone`);
-    const verdict = await judge(jobGroupId, completion, deps, run);
+    const verdict = await judge({ ...completion, ...firstSeen(planned) }, jobGroupId, deps, run);
     if ("next" in verdict) return verdict;
     const { outcome, words, tasks } = verdict;
     if (await deps.records.conclude(jobGroupId, completion.rev, outcome, words)) {
@@ -85,9 +90,16 @@ interface Verdict {
   readonly tasks: number;
 }
 
+/** What is dispatched, and when its job group finished as far as its first tasks know: a publish may touch it later. */
+type Dispatched = Completion & { readonly finishedAt?: number };
+
+function firstSeen(tasks: readonly RecordedTask[]): { finishedAt?: number } {
+  return tasks.length === 0 ? {} : { finishedAt: Math.min(...tasks.map(({ plan }) => plan.finishedAt)) };
+}
+
 async function judge(
+  completion: Dispatched,
   jobGroupId: number,
-  completion: Completion,
   deps: DispatchDeps,
   run: Run,
 ): Promise<Verdict | Outcome> {
@@ -127,7 +139,7 @@ async function judge(
 
 async function dispatch(
   group: JobGroup,
-  completion: Completion,
+  completion: Dispatched,
   deps: DispatchDeps,
   run: Run,
 ): Promise<Verdict> {
@@ -162,7 +174,7 @@ async function dispatch(
 
 async function gatherFacts(
   group: JobGroup,
-  completion: Completion,
+  completion: Dispatched,
   deps: DispatchDeps,
   signal: AbortSignal,
 ): Promise<JobGroupFacts> {
@@ -183,7 +195,7 @@ async function gatherFacts(
         : { id: flowId };
   return {
     jobGroupId: group.id,
-    finishedAt: group.updatedAt,
+    finishedAt: Math.min(group.updatedAt, completion.finishedAt ?? Infinity),
     labels: completion.labels,
     ...(group.name !== undefined && { name: group.name }),
     ...(recipe && {

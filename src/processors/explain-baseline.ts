@@ -17,6 +17,8 @@ export interface BaselineQuestion {
   readonly plan: PublishPlan;
   /** The publish jobs that the platform lists for the job group. */
   readonly jobs: readonly PlatformJob[];
+  /** When the job group's other jobs ended, as far as is known: what was published until then it published itself. */
+  readonly workedUntil?: number;
   /** Publish jobs that the record knows: this task's, its siblings', and those this task found to be others'. */
   readonly known: readonly number[];
   readonly siblings: readonly Sibling[];
@@ -46,8 +48,10 @@ export async function explainBaseline(question: BaselineQuestion): Promise<Basel
     // A job that may be a sibling's is not claimed, for the sibling must find it.
     return { is: "published", words, jobIds: jobIds.length === 1 && plan.serialize ? jobIds : [] };
   }
-  // Publishes that the job group made itself while it ran are older than its end.
-  const newer = complete.filter(({ createdAt }) => createdAt === undefined || createdAt > plan.finishedAt);
+  // Publishes that the job group made itself while it ran are older than its end. The time of its last change may be
+  // later than that: a publish may be such a change.
+  const ranUntil = Math.min(plan.finishedAt, question.workedUntil ?? 0);
+  const newer = complete.filter(({ createdAt }) => createdAt === undefined || createdAt > ranUntil);
   if (newer.length === 0 && listed === "no") return { is: "clear" };
 
   const allComplete = question.jobs.filter(({ status }) => status === "Complete").length;

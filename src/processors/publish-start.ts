@@ -1,4 +1,4 @@
-import type { PlatformError } from "../errors.ts";
+import { PlatformError } from "../errors.ts";
 import type { Outcome } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
 import type { Admission } from "../queues/task-record.ts";
@@ -8,6 +8,7 @@ import {
   bodyOf,
   end,
   handOver,
+  type PlatformJob,
   type PublishTask,
   park,
   platformFailure,
@@ -16,10 +17,8 @@ import {
   seconds,
   useAttempt,
 } from "./publish-task.ts";
+import { waitForOther, waitLonger } from "./publish-wait.ts";
 
-/** "Another publish is running": looks again after 2 s, then slower. */
-const BUSY_FIRST_MS = 2_000;
-const BUSY_MAX_MS = 30_000;
 /** While the gate is shut, or the next start is far, each target asks again so often. */
 const ASK_AGAIN_MAX_MS = 1_000;
 
@@ -40,8 +39,10 @@ export async function start(task: PublishTask): Promise<Outcome | undefined> {
   task.probes = admission.failuresInARow > 0;
   const startsAt = task.clock.now() + admission.startInMs;
   const baseline = await takeBaseline(task);
+  if (!Array.isArray(baseline)) return baseline;
   await task.clock.sleep(startsAt - task.clock.now(), task.run.signal);
-  return Array.isArray(baseline) ? submit(task, baseline) : baseline;
+  if (task.run.signal.aborted) return standBack(task, "The process stops");
+  return submit(task, baseline);
 }
 
 /**
@@ -95,11 +96,16 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet
       run.show({ progress: 0, stage: `waits for ${admission.by} of the same job group` });
       return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.mayGoOn() };
     case "table":
-      run.tell("Waits: an older job group's publish to this table comes first");
-      run.show({ progress: 0, stage: "waits for an older job group's publish to this table" });
+      run.tell("Waits: another job group's publish to this table comes first");
+      run.show({ progress: 0, stage: "waits for another job group's publish to this table" });
       return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.mayGoOn() };
     case "breaker":
-      run.show({ progress: 0, stage: "waits: the target's breaker is open", openMs: admission.ms });
+      run.show({
+        progress: 0,
+        stage: "waits: the target's breaker is open",
+        openMs: admission.ms,
+        ...(admission.words && { words: admission.words }),
+      });
       await hold.write(["planned"], task.record, true);
       return { next: "hold", ms: Math.min(admission.ms, HOLD_MAX_MS) };
   }
@@ -109,9 +115,8 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet
 async function takeBaseline(task: PublishTask): Promise<number[] | Outcome> {
   const { plan, platform, hold, run } = task;
   try {
-    const jobs = (await platform.listJobs(plan.jobGroupId, run.signal)).filter(
-      ({ jobType }) => jobType === "publish",
-    );
+    const all = await platform.listJobs(plan.jobGroupId, run.signal);
+    const jobs = all.filter(({ jobType }) => jobType === "publish");
     const mine = [...task.record.publishJobs, ...(task.record.foreign ?? [])];
     if (jobs.every(({ id }) => mine.includes(id))) return jobs.map(({ id }) => id);
 
@@ -119,7 +124,14 @@ async function takeBaseline(task: PublishTask): Promise<number[] | Outcome> {
     // What a sibling took for somebody else's may be this task's own.
     const known = [...mine, ...siblings.flatMap(({ publishJobs }) => publishJobs)];
     const listTables = () => platform.listTables(plan, run.signal);
-    const verdict = await explainBaseline({ plan, jobs, known, siblings, listTables });
+    const verdict = await explainBaseline({
+      plan,
+      jobs,
+      ...workedUntil(all),
+      known,
+      siblings,
+      listTables,
+    });
     switch (verdict.is) {
       case "clear":
         return jobs.map(({ id }) => id);
@@ -133,6 +145,14 @@ async function takeBaseline(task: PublishTask): Promise<number[] | Outcome> {
   } catch (error) {
     return notTold(task, platformFailure(error));
   }
+}
+
+/** When the jobs that made the results were touched last. */
+function workedUntil(jobs: readonly PlatformJob[]): { workedUntil?: number } {
+  const work = jobs.filter(({ jobType }) => jobType !== "publish");
+  return work.length === 0
+    ? {}
+    : { workedUntil: Math.max(...work.map(({ updatedAt, createdAt }) => updatedAt ?? createdAt ?? 0)) };
 }
 
 /** The platform did not say what publish jobs there are: nothing was sent, so only a clear "no" is the end. */
@@ -213,6 +233,7 @@ async function refused(
     case "unknown": {
       const change: Partial<TaskRecord> = {
         ...(failure.requestId && { requestId: failure.requestId }),
+        ...(failure.saysBusy && { saysBusy: true }),
         ...(failure.retryAfterMs && { notBefore: Math.round(task.nowMs() + failure.retryAfterMs) }),
       };
       // The PUT may have been read up to this moment, not only up to the end of the window.
@@ -225,9 +246,12 @@ async function refused(
       task.record = { ...task.record, answeredMs: waitedMs };
       return waitForOther(task, message, failure.retryAfterMs);
     case "refused":
-      if (failure.sameTarget && (task.record.untold || (await platformLists(task)))) {
-        const agrees = task.record.untold ? "an earlier attempt may have been applied" : "it lists the table";
-        return end(task, "published", `Already published, says the platform, and ${agrees}: ${message}`);
+      if (failure.sameTarget) {
+        const agrees = await agreesThatItIs(task);
+        if (agrees instanceof PlatformError) return notTold(task, agrees);
+        if (agrees !== undefined) {
+          return end(task, "published", `Already published, says the platform, and ${agrees}: ${message}`);
+        }
       }
       return end(task, "failed", message, failure.requestId ? { requestId: failure.requestId } : {});
     case "retry":
@@ -237,14 +261,16 @@ async function refused(
   }
 }
 
-/** Does the platform list the table among those written with this job group's results? */
-async function platformLists({ plan, platform, hold, run }: PublishTask): Promise<boolean> {
+/** What else says that the results are in the table already; the failure when the platform cannot tell just now. */
+async function agreesThatItIs(task: PublishTask): Promise<string | undefined | PlatformError> {
+  const { plan, platform, hold, run } = task;
+  if (task.record.untold) return "an earlier attempt may have been applied";
   try {
     const [tables, siblings] = await Promise.all([platform.listTables(plan, run.signal), hold.siblings()]);
-    return isListed(tables, plan, siblings) === "yes";
+    return isListed(tables, plan, siblings) === "yes" ? "it lists the table" : undefined;
   } catch (error) {
-    platformFailure(error);
-    return false;
+    const failure = platformFailure(error);
+    return failure.failure.next === "refused" ? undefined : failure;
   }
 }
 
@@ -262,32 +288,4 @@ async function standBack(task: PublishTask, words: string): Promise<Outcome> {
   task.run.tell(`${words}; nothing was sent, and no attempt is used`);
   task.run.show({ progress: 0, stage: STAGE.gate, words });
   return { next: "later", inMs: ASK_AGAIN_MAX_MS };
-}
-
-/** Another publish of the job group runs. One that never ends is for a person. */
-async function waitForOther(task: PublishTask, words: string, atLeastMs = 0): Promise<Outcome> {
-  if (task.record.answeredMs > task.plan.deadlineMs) {
-    return park(task, `${words}, for longer than ${seconds(task.plan.deadlineMs)}`);
-  }
-  return waitLonger(task, words, "waits for another publish of this job group", {
-    answered: true,
-    atLeastMs,
-  });
-}
-
-/** Waits ever longer, without using an attempt. Only what the platform answers counts for the deadline. */
-async function waitLonger(
-  task: PublishTask,
-  words: string,
-  stage: string,
-  { answered, atLeastMs }: { readonly answered: boolean; readonly atLeastMs: number },
-): Promise<Outcome> {
-  const { record, run, clock } = task;
-  const waits = record.waits + 1;
-  const usualMs = Math.min(BUSY_FIRST_MS * 1.5 ** (waits - 1), BUSY_MAX_MS) * (1 + 0.2 * clock.random());
-  const inMs = Math.round(Math.max(usualMs, atLeastMs));
-  await release(task, { waits, words, answeredMs: record.answeredMs + (answered ? inMs : 0) });
-  run.tell(`${words}; looking again in ${seconds(inMs)}, no attempt is used`);
-  run.show({ progress: 0, stage, words });
-  return { next: "later", inMs };
 }

@@ -14,6 +14,7 @@ export interface PlatformJob {
   readonly percentComplete?: number;
   /** Epoch milliseconds of the platform's clock. */
   readonly createdAt?: number;
+  readonly updatedAt?: number;
   readonly error?: string;
 }
 
@@ -133,6 +134,7 @@ export async function release(
   delete rest.endedAt;
   delete rest.endedStalls;
   delete rest.notBefore;
+  delete rest.saysBusy;
   task.record = rest;
   await save(task, "planned", change, letGo);
 }
@@ -175,8 +177,8 @@ export async function park(task: PublishTask, why: string): Promise<Outcome> {
     evidence: {
       why,
       sent: bodyOf(plan),
-      submittingAt,
-      submittedAt,
+      submittingAt: timeOf(submittingAt),
+      submittedAt: timeOf(submittedAt),
       baseline,
       publishJobId,
       requestId,
@@ -189,17 +191,26 @@ export async function park(task: PublishTask, why: string): Promise<Outcome> {
   return { next: "fail", outcome: "parked", words };
 }
 
-async function listForPerson({ plan, platform, run }: PublishTask): Promise<object> {
+async function listForPerson({ plan, platform, run, record, nowMs }: PublishTask): Promise<object> {
+  const groups = [plan.jobGroupId, ...(record.shownIn === undefined ? [] : [record.shownIn])];
   try {
-    const [jobs, tables] = await Promise.all([
-      platform.listJobs(plan.jobGroupId, run.signal),
+    const [tables, ...lists] = await Promise.all([
       platform.listTables(plan, run.signal),
+      ...groups.map((id) => platform.listJobs(id, run.signal)),
     ]);
-    return { jobs: jobs.filter(({ jobType }) => jobType === "publish"), tables };
+    const jobs = lists
+      .flat()
+      .filter(({ jobType }) => jobType === "publish")
+      .map((job) => ({ ...job, createdAt: timeOf(job.createdAt), updatedAt: timeOf(job.updatedAt) }));
+    return { at: timeOf(Math.round(nowMs())), jobs, tables };
   } catch (error) {
     return { unknown: platformFailure(error).message };
   }
 }
+
+/** As people read it. */
+const timeOf = (at: number | undefined): string | undefined =>
+  at === undefined ? undefined : new Date(at).toISOString();
 
 /**
  * Uses up an attempt: again after the backoff, or the end when none is left.

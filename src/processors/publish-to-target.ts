@@ -2,16 +2,7 @@ import type { Outcome, Run } from "../queues/outcome.ts";
 import { hasEnded } from "../rules/task-state.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { start } from "./publish-start.ts";
-import {
-  end,
-  handOver,
-  isLost,
-  type PublishDeps,
-  type PublishTask,
-  park,
-  release,
-  save,
-} from "./publish-task.ts";
+import { handOver, isLost, type PublishDeps, type PublishTask, park, release, save } from "./publish-task.ts";
 import { watch } from "./publish-watch.ts";
 
 /** A task whose runs die so often in one step, without a single answer of the platform between, kills them itself. */
@@ -42,6 +33,27 @@ export async function publishToTarget(plan: PublishPlan, deps: PublishDeps, run:
       const outcome = isSent(task) ? await watch(task) : await start(task);
       if (outcome) return outcome;
     }
+  } catch (error) {
+    if (isLost(error)) return { next: "lost" };
+    if (run.signal.aborted) return handOver();
+    throw error;
+  }
+}
+
+/**
+ * Follows a publish that was sent, or may have been, to its end, and starts none; undefined when there is none. For a
+ * task whose job nobody may take.
+ */
+export async function followOnly(
+  plan: PublishPlan,
+  deps: PublishDeps,
+  run: Run,
+): Promise<Outcome | undefined> {
+  try {
+    const { task } = await take(plan, deps, run);
+    if (isSent(task)) return await watch(task);
+    await save(task, task.record.state, {}, true);
+    return undefined;
   } catch (error) {
     if (isLost(error)) return { next: "lost" };
     if (run.signal.aborted) return handOver();
@@ -101,7 +113,9 @@ async function standing(task: PublishTask): Promise<Outcome | undefined> {
     case "published":
     case "superseded": {
       const on = new Date(record.endedAt ?? 0).toISOString();
-      return { next: "done", value: { outcome: record.state, words: `already ${record.state} on ${on}` } };
+      const words = record.evidence ? record.words : `already ${record.state} on ${on}`;
+      task.run.show({ progress: 100, stage: record.state, words: words ?? "" });
+      return { next: "done", value: { outcome: record.state, words } };
     }
     case "parked":
       return {
@@ -121,13 +135,12 @@ async function standing(task: PublishTask): Promise<Outcome | undefined> {
         if (record.state === "admitted") await save(task, "planned", {}, false);
         return undefined;
       }
-      return record.state === "submitting"
-        ? park(task, `the process died ${record.crashes} times after the PUT may have been sent`)
-        : end(
-            task,
-            "failed",
-            `The process died ${record.crashes} times in the step "${record.state}"; nothing was sent`,
-          );
+      return park(
+        task,
+        record.state === "submitting"
+          ? `the process died ${record.crashes} times after the PUT may have been sent`
+          : `the process died ${record.crashes} times in the step "${record.state}"; nothing was sent`,
+      );
     case "submitted":
       return undefined;
   }

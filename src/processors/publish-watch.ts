@@ -15,6 +15,7 @@ import {
   seconds,
   useAttempt,
 } from "./publish-task.ts";
+import { waitForOther } from "./publish-wait.ts";
 
 /** `settleAfter: never`: so long a publish may still show before its task is parked. */
 const LOOK_BEFORE_PARKING_MS = 30_000;
@@ -208,7 +209,9 @@ async function settled(task: PublishTask, askedAt: number): Promise<Outcome | un
   if (plan.settleAfterMs === "never") {
     return park(task, 'no publish job shows, and settleAfter is "never": nothing is sent again on a guess');
   }
-  return useAttempt(task, `${what} within ${seconds(plan.settleAfterMs)}`);
+  const words = `${what} within ${seconds(plan.settleAfterMs)}`;
+  if (record.saysBusy) return waitForOther(task, `${words}; the platform said that another publish runs`);
+  return useAttempt(task, words);
 }
 
 /** Did this look begin after the last moment at which a publish of ours could still have appeared? */

@@ -22,8 +22,8 @@ export interface BreakerState {
 export interface BreakerStore {
   /** Counts a failure; `openMs` is more than 0 when it opened the breaker. */
   failed(target: string, said: string): Promise<{ failures: number; openMs: number }>;
-  /** A publish went well: the count starts again, an open breaker closes. */
-  succeeded(target: string): Promise<void>;
+  /** A publish went well: the count starts again, an open breaker closes. True when it was open. */
+  succeeded(target: string): Promise<boolean>;
   look(target: string): Promise<BreakerState>;
 }
 
@@ -41,7 +41,11 @@ export function createBreakerStore(redis: Redis, keys: Keys): BreakerStore {
       return { failures: Number(failures), openMs: Number(openMs) };
     },
     succeeded: async (target) => {
-      await redis.del(keys.breaker(target));
+      const [until] = await Promise.all([
+        redis.hget(keys.breaker(target), "openUntil"),
+        redis.del(keys.breaker(target)),
+      ]);
+      return until !== null;
     },
     look: async (target) => {
       const state = await redis.hgetall(keys.breaker(target));

@@ -18,7 +18,7 @@ export interface Keys {
   group(jobGroupId: number): string;
   /** Sorted set: tasks that wait until the job group is free, by the time they began to wait. */
   waiters(jobGroupId: number): string;
-  /** Sorted set: open tasks that replace or merge one table, by the time their job group finished. */
+  /** Sorted set: open tasks that replace or merge one table, by the time their job group finished. With `:busy` behind it, the one that publishes. */
   table(tableKey: string): string;
   /** Hash: the newest job group that was published to a table. */
   newest(tableKey: string): string;

@@ -40,6 +40,8 @@ const taskRecordSchema = z.looseObject({
   endedAt: millis.optional(),
   /** How often its job had been taken from a dead process when the task ended. */
   endedStalls: z.number().optional(),
+  /** The answer to the last PUT says that another publish runs; whether ours was applied it does not say. */
+  saysBusy: z.boolean().optional(),
   /** What the platform asked for: nothing is sent before. */
   notBefore: millis.optional(),
   /** The last that is to be said of the task. */

@@ -5,8 +5,11 @@ import { SWEEP } from "./scripts/sweep.ts";
 
 /** A task that no job will bring on by itself. */
 export interface Stray {
-  /** `gone`: its job is removed. `ended`: its job ended while the task did not. `parked`: it is in no queue to be decided. */
-  readonly why: "gone" | "ended" | "parked";
+  /**
+   * `gone`: its job is removed. `ended`: its job ended while the task did not. `parked`: it is in no queue to be decided.
+   * `paused`: its publish may run, and its job lies in a paused queue.
+   */
+  readonly why: "gone" | "ended" | "parked" | "paused";
   readonly queue: string;
   readonly jobId: string;
   readonly jobGroupId: number;

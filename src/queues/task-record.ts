@@ -36,7 +36,7 @@ export type Admission =
   | { readonly answer: "group"; readonly by: string }
   | { readonly answer: "superseded"; readonly by: number }
   | { readonly answer: "table" }
-  | { readonly answer: "breaker"; readonly ms: number }
+  | { readonly answer: "breaker"; readonly ms: number; readonly words?: string }
   | { readonly answer: "gate" | "pace"; readonly ms: number; readonly words: string };
 
 /** A job that may go on now. */
@@ -156,7 +156,7 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
         mayGoOn: async () =>
           (await lookAgain(
             [at.group, at.waiters, at.table],
-            [at.field, at.waiter, at.tracked, flag(plan.serialize), flag(isOrdered(plan))],
+            [at.field, at.waiter, at.tracked, flag(plan.serialize), flag(isOrdered(plan)), keys.prefix],
           )) === 1,
       };
     },
@@ -243,7 +243,7 @@ function readAdmission(reply: readonly string[]): Admission {
     case "table":
       return { answer };
     case "breaker":
-      return { answer, ms: Number(first) };
+      return { answer, ms: Number(first), words: second };
     case "gate":
     case "pace":
       return { answer, ms: Number(first), words: second };

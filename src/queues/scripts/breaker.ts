@@ -6,7 +6,7 @@
 export const BREAKER_FAILED = `
 local failures = redis.call('HINCRBY', KEYS[1], 'failures', 1)
 redis.call('HSET', KEYS[1], 'words', ARGV[4])
-redis.call('HDEL', KEYS[1], 'probeGroup', 'probeField')
+redis.call('HDEL', KEYS[1], 'probeGroup', 'probeField', 'probeAt')
 local over = failures - tonumber(ARGV[1])
 if over < 0 then return {failures, 0} end
 local ms = math.min(tonumber(ARGV[2]) * 2 ^ math.min(over, 20), tonumber(ARGV[3]))

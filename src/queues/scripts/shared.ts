@@ -21,12 +21,30 @@ local function is_open(state)
   return state == 'planned' or state == 'parked' or is_busy(state)
 end
 
+-- Does a task in this state keep others from starting? One that was admitted has sent nothing: when its run is
+-- dead, which its job's lock tells, it keeps nobody.
+local function keeps_others(state, lock)
+  if state == 'admitted' then return redis.call('EXISTS', lock) == 1 end
+  return is_busy(state)
+end
+
 -- The field of the task that has the job group, if it is another one. The record's field 'busy' names it.
 local function busy_sibling(group, own)
-  local busy = redis.call('HGET', group, 'busy')
+  local busy = redis.call('HMGET', group, 'busy', 'busyLock')
+  if not busy[1] or busy[1] == own then return nil end
+  if keeps_others(state_of(redis.call('HGET', group, busy[1])), busy[2] or '') then return busy[1] end
+  redis.call('HDEL', group, 'busy', 'busyLock')
+  return nil
+end
+
+-- The task that is publishing into a table, if it is another one.
+local function busy_in_table(table_key, prefix, own)
+  local busy = redis.call('GET', table_key .. ':busy')
   if not busy or busy == own then return nil end
-  if is_busy(state_of(redis.call('HGET', group, busy))) then return busy end
-  redis.call('HDEL', group, 'busy')
+  local queue, id, job_group, field = string.match(busy, '^([^\\t]+)\\t([^\\t]+)\\t([^\\t]+)\\t(.+)$')
+  local state = state_of(redis.call('HGET', prefix .. ':group:' .. job_group, field))
+  if keeps_others(state, prefix .. ':' .. queue .. ':' .. id .. ':lock') then return busy end
+  redis.call('DEL', table_key .. ':busy')
   return nil
 end
 
@@ -83,8 +101,13 @@ local function land(keys, field, before, after, task)
     redis.call('HINCRBY', group, 'left', 1)
     redis.call('PERSIST', group)
   end
+  if task.ordered and is_busy(before) and not is_busy(after) then
+    if redis.call('GET', table_key .. ':busy') == task.tracked then redis.call('DEL', table_key .. ':busy') end
+    local head = redis.call('ZRANGE', table_key, 0, 0)[1]
+    if head and head ~= task.tracked then wake_table = head end
+  end
   if is_busy(before) and not is_busy(after) and not busy_sibling(group, field) then
-    redis.call('HDEL', group, 'busy')
+    redis.call('HDEL', group, 'busy', 'busyLock')
     wake_group = pop_waiter(waiters, task.prefix) or ''
   end
   return wake_group, wake_table

@@ -1,5 +1,8 @@
 import { SHARED } from "./shared.ts";
 
+/** A probe of a target's breaker keeps the others waiting no longer than this, in microseconds: it may be stuck. */
+const PROBE_US = 300_000_000;
+
 /**
  * Takes a task over: from now on only this run may write. Returns what stands in the record, and whether the run
  * before ended without letting go (a crash, or a lost lock). The replication id names this life of Redis: it is
@@ -76,10 +79,10 @@ local function held(answer, ms, words)
 end
 
 if ordered then
-  local older = older_open_task(table_key, prefix, tracked)
-  if older then
+  local other = older_open_task(table_key, prefix, tracked) or busy_in_table(table_key, prefix, tracked)
+  if other then
     redis.call('HSET', group, 'holder:' .. field, '')
-    return held('table', 0, older)
+    return held('table', 0, other)
   end
 end
 
@@ -87,13 +90,16 @@ local gate_ms = redis.call('PTTL', KEYS[7])
 if gate_ms > 0 then return held('gate', gate_ms, redis.call('GET', KEYS[7])) end
 
 local now = now_us()
-local breaker = redis.call('HMGET', KEYS[8], 'failures', 'openUntil', 'probeGroup', 'probeField')
+local breaker = redis.call('HMGET', KEYS[8], 'failures', 'openUntil', 'probeGroup', 'probeField', 'probeAt')
 if breaker[2] then
   local open_us = tonumber(breaker[2]) - now
   if open_us > 0 then return held('breaker', math.ceil(open_us / 1000)) end
-  -- Half open: one publish tries; the others wait until it has ended.
-  local probing = breaker[3] and is_busy(state_of(redis.call('HGET', breaker[3], breaker[4])))
-  if probing then return held('breaker', 2000) end
+  -- Half open: one publish tries; the others wait until it has ended. After one that takes very long the next may try.
+  local probing = breaker[3] and now - tonumber(breaker[5] or 0) < ${PROBE_US}
+    and is_busy(state_of(redis.call('HGET', breaker[3], breaker[4])))
+  if probing then
+    return held('breaker', 2000, 'job group ' .. string.match(breaker[3], '%d+$') .. ' probes whether it can be closed')
+  end
 end
 
 -- The list holds the times at which starts were due, not when they came: one that is late by less than the
@@ -108,9 +114,10 @@ if max > 0 then
   redis.call('LTRIM', pace, 0, max - 1)
   redis.call('PEXPIRE', pace, math.ceil(per / 1000) + 60000)
 end
-if breaker[2] then redis.call('HSET', KEYS[8], 'probeGroup', group, 'probeField', field) end
+if breaker[2] then redis.call('HSET', KEYS[8], 'probeGroup', group, 'probeField', field, 'probeAt', string.format('%.0f', now)) end
 redis.call('HSET', group, field, ARGV[5])
-if not busy_sibling(group, field) then redis.call('HSET', group, 'busy', field) end
+if not busy_sibling(group, field) then redis.call('HSET', group, 'busy', field, 'busyLock', KEYS[2]) end
+if ordered then redis.call('SET', table_key .. ':busy', tracked) end
 return {'go', string.format('%.0f', start_in), breaker[1] or '0'}
 `;
 
@@ -118,15 +125,17 @@ return {'go', string.format('%.0f', start_in), breaker[1] or '0'}
  * Asked by a task that has just gone to sleep: may it go on already? If the job group is still taken, it stands among
  * the waiters again, for a wake-up that came before it slept has taken it from there.
  *
- * KEYS: group, waiters, table. ARGV: field, waiter, tracked, serialize, ordered. Answers 1 or 0.
+ * KEYS: group, waiters, table. ARGV: field, waiter, tracked, serialize, ordered, prefix. Answers 1 or 0.
  */
 export const LOOK_AGAIN = `${SHARED}
 if ARGV[4] == '1' and busy_sibling(KEYS[1], ARGV[1]) then
   redis.call('ZADD', KEYS[2], 'NX', now_us(), ARGV[2])
   return 0
 end
-local head = ARGV[5] == '1' and redis.call('ZRANGE', KEYS[3], 0, 0)[1] or nil
-return (not head or head == ARGV[3]) and 1 or 0
+if ARGV[5] ~= '1' then return 1 end
+local head = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
+if head and head ~= ARGV[3] then return 0 end
+return busy_in_table(KEYS[3], ARGV[6], ARGV[3]) and 0 or 1
 `;
 
 /** The arguments that WRITE and DECIDE share after their own, as `land` wants them. */

@@ -3,6 +3,7 @@ import type { OutputTable, PlatformJob } from "../../../src/processors/publish-t
 import type { Action, PublishPlan } from "../../../src/rules/model.ts";
 import { taskKey } from "../../../src/rules/task-identity.ts";
 import type { Clock } from "./clock.ts";
+import { finishedAt } from "./story.ts";
 
 /** What a tenant does where nobody knows what tenants do. */
 export interface Tenant {
@@ -96,16 +97,19 @@ export function createPlatform(clock: Clock, tenant: Tenant, onApplied: (publish
     publishes,
     take,
     wrote,
-    listJobs: (jobGroupId: number): PlatformJob[] =>
-      publishes
+    listJobs: (jobGroupId: number): PlatformJob[] => [
+      workOf(jobGroupId),
+      ...publishes
         .filter((publish) => publish.shownIn === jobGroupId && shows(publish))
         .map(({ jobId, status, visibleAt }) => ({
           id: jobId,
           status,
           jobType: "publish",
           createdAt: visibleAt,
+          updatedAt: visibleAt,
           ...(status === "Failed" && { error: "the cluster said no" }),
         })),
+    ],
     /** All job groups here ran from one recipe. */
     listOwnGroups: ({ jobGroupId, finishedAt }: PublishPlan): number[] =>
       tenant.showAs === "job"
@@ -130,6 +134,12 @@ export function createPlatform(clock: Clock, tenant: Tenant, onApplied: (publish
             }))
         : [],
   };
+}
+
+/** The job that made a job group's results. */
+function workOf(jobGroupId: number): PlatformJob {
+  const at = finishedAt(jobGroupId);
+  return { id: jobGroupId, status: "Complete", jobType: "wrangle", createdAt: at - 30_000, updatedAt: at };
 }
 
 /** What the client throws for an answer of the platform, or for none. */

@@ -18,6 +18,8 @@ interface Stored {
   readonly waiters: Map<number, string[]>;
   /** Table -> open tasks that replace or merge, in the order in which their job groups finished. */
   readonly tables: Map<string, { readonly finishedAt: number; readonly id: string }[]>;
+  /** Table -> the task that publishes into it, of those that replace or merge. */
+  readonly tableBusy: Map<string, string>;
   readonly newest: Map<string, { readonly finishedAt: number; readonly jobGroupId: number }>;
   gateUntil: number;
   breaker: { failures: number; openUntil?: number; probe?: string };
@@ -30,6 +32,7 @@ const empty = (): Stored => ({
   busy: new Map(),
   waiters: new Map(),
   tables: new Map(),
+  tableBusy: new Map(),
   newest: new Map(),
   gateUntil: 0,
   breaker: { failures: 0 },
@@ -68,9 +71,20 @@ export function createRecord(
   function busySibling(plan: PublishPlan): string | undefined {
     const busy = stored.busy.get(plan.jobGroupId);
     if (busy === undefined || busy === idOf(plan)) return undefined;
-    if (isBusy(read(busy)?.state ?? "planned")) return busy;
+    if (keepsOthers(busy)) return busy;
     stored.busy.delete(plan.jobGroupId);
     return undefined;
+  }
+  function busyInTable(plan: PublishPlan): string | undefined {
+    const busy = stored.tableBusy.get(taskKey(plan));
+    if (busy === undefined || busy === idOf(plan)) return undefined;
+    if (keepsOthers(busy)) return busy;
+    stored.tableBusy.delete(taskKey(plan));
+    return undefined;
+  }
+  function keepsOthers(id: string): boolean {
+    const state = read(id)?.state ?? "planned";
+    return state === "admitted" ? stored.locks.has(id) : isBusy(state);
   }
   const isHolder = (id: string, token: string): boolean =>
     stored.locks.get(id) === token && stored.holders.get(id) === token;
@@ -87,7 +101,7 @@ export function createRecord(
       if (!waiters.includes(id)) stored.waiters.set(task.jobGroupId, [...waiters, id]);
       return false;
     }
-    return !isOrdered(task) || (head(task) ?? id) === id;
+    return !isOrdered(task) || ((head(task) ?? id) === id && busyInTable(task) === undefined);
   }
 
   function popWaiter(jobGroupId: number): string | undefined {
@@ -133,6 +147,11 @@ export function createRecord(
         finishedAt > newest.finishedAt ||
         (finishedAt === newest.finishedAt && jobGroupId > newest.jobGroupId);
       if (after === "published" && isNewest) stored.newest.set(taskKey(task), { finishedAt, jobGroupId });
+    }
+    if (isOrdered(task) && isBusy(before) && !isBusy(after)) {
+      if (stored.tableBusy.get(taskKey(task)) === idOf(task)) stored.tableBusy.delete(taskKey(task));
+      const first = head(task);
+      if (first !== idOf(task)) woken.push(first);
     }
     if (isBusy(before) && !isBusy(after) && busySibling(task) === undefined) {
       stored.busy.delete(task.jobGroupId);
@@ -191,6 +210,10 @@ export function createRecord(
         }
         leaveLine(task, first);
       }
+      if (busyInTable(task) !== undefined) {
+        stored.holders.set(id, "");
+        return held({ answer: "table" });
+      }
     }
     if (stored.gateUntil > now())
       return held({ answer: "gate", ms: stored.gateUntil - now(), words: "away" });
@@ -203,6 +226,7 @@ export function createRecord(
     }
     stored.records.set(id, writeTaskRecord({ ...record, state: "admitted" }));
     if (busySibling(task) === undefined) stored.busy.set(task.jobGroupId, id);
+    if (isOrdered(task)) stored.tableBusy.set(taskKey(task), id);
     onWrite(task, state, { ...record, state: "admitted" });
     return {
       answer: { answer: "go", startInMs: 0, failuresInARow: breaker.failures },
@@ -242,7 +266,27 @@ export function createRecord(
     siblings,
     mayGoOn,
     /** Another task of the job group that was admitted and has not ended. */
-    otherUnderWay: (task: PublishPlan) => siblingIds(task).find((id) => isBusy(read(id)?.state ?? "planned")),
+    otherUnderWay: (task: PublishPlan) => siblingIds(task).find(keepsOthers),
+    /** A task of a newer job group that was published to the same table. */
+    newerPublished: (task: PublishPlan) =>
+      isOrdered(task)
+        ? [...planOf].find(
+            ([id, other]) =>
+              isOrdered(other) &&
+              taskKey(other) === taskKey(task) &&
+              other.finishedAt > task.finishedAt &&
+              read(id)?.state === "published",
+          )?.[0]
+        : undefined,
+    /** Another task that replaces or merges the same table and may have sent its PUT. */
+    otherInTable: (task: PublishPlan) =>
+      isOrdered(task)
+        ? [...planOf].find(([id, other]) => {
+            const state = read(id)?.state;
+            const sent = state === "submitting" || state === "submitted";
+            return id !== idOf(task) && isOrdered(other) && taskKey(other) === taskKey(task) && sent;
+          })?.[0]
+        : undefined,
     locks: () => stored.locks,
     shutGate: (ms: number) => {
       stored.gateUntil = Math.max(stored.gateUntil, now() + ms);

@@ -83,6 +83,9 @@ const PLACES = [
 
 export const START_AT = Date.UTC(2026, 10, 24, 8);
 
+/** When a job group's results were there. */
+export const finishedAt = (jobGroupId: number): number => START_AT - 60_000 + jobGroupId * 1_000;
+
 /** A publish is overdue after this. */
 const DEADLINE_MS = 10 * 60_000;
 
@@ -91,7 +94,7 @@ export function planOf(task: Omit<TaskSketch, "startMs">, serialize: boolean): P
   return {
     v: 1,
     jobGroupId: task.jobGroupId,
-    finishedAt: START_AT - 60_000 + task.jobGroupId * 1_000,
+    finishedAt: finishedAt(task.jobGroupId),
     flowNodeId: 27,
     rule: "orders",
     rulesVersion: "1",

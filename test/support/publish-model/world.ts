@@ -71,9 +71,13 @@ export async function play(story: Story): Promise<Played> {
   };
 
   const plans = story.tasks.map((task) => planOf(task, story.serialize));
-  const platform = createPlatform(clock, story.tenant, (publish) =>
-    say(`publish job ${publish.jobId} (${publish.by}) wrote ${idOf(publish.plan)}`),
-  );
+  const platform = createPlatform(clock, story.tenant, (publish) => {
+    say(`publish job ${publish.jobId} (${publish.by}) wrote ${idOf(publish.plan)}`);
+    // One that was parked was left to a person, and waited for no longer.
+    const left = record.read(idOf(publish.plan))?.state === "parked";
+    const newer = publish.by === "us" && !left && record.newerPublished(publish.plan);
+    if (newer) untrue.push(`${idOf(publish.plan)} was written over ${newer}, which is newer`);
+  });
   const record = createRecord(plans, clock.now, onWrite);
   const jobs = plans.map((plan): Job => ({ plan, id: idOf(plan), state: "sleeps", stalls: 0 }));
   const runs = new Set<RunOfJob>();
@@ -232,6 +236,9 @@ export async function play(story: Story): Promise<Played> {
     }
     const busy = plan.serialize ? record.otherUnderWay(plan) : undefined;
     if (busy !== undefined) violated(`${run.token} sends while ${busy} of its job group is busy`);
+    const inTable = record.otherInTable(plan);
+    if (inTable !== undefined)
+      violated(`${run.token} sends while ${inTable} is publishing into the same table`);
   }
 
   /** Its lock ends with it; then somebody takes the job up. */
@@ -317,9 +324,11 @@ export async function play(story: Story): Promise<Played> {
     }
   }
 
+  // One that starts later is planned then: its report came late.
   for (const [i, job] of jobs.entries()) {
-    record.plan(job.plan);
-    sleep(job, story.tasks[i]?.startMs ?? 0);
+    const startMs = story.tasks[i]?.startMs ?? 0;
+    if (startMs === 0) record.plan(job.plan);
+    sleep(job, startMs);
   }
   const incidents = [...story.incidents];
   let gap = incidents[0]?.gap ?? 0;
