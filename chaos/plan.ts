@@ -55,6 +55,15 @@ export function planGroups(completions: number, { shares }: Profile, dice: Dice)
   });
 }
 
+/** More of the usual kind, for a run that ends before each step has been hit. */
+export function planMore(after: number, count: number): PlannedGroup[] {
+  return Array.from({ length: count }, (_, i) => ({
+    jobGroupId: FIRST_ID + after + i,
+    recipeId: RECIPES.usual,
+    fates: TARGETS.map((): Fate => "usual"),
+  }));
+}
+
 /** `count` different ones of `total`. */
 function few(count: number, total: number, label: string, dice: Dice): Set<number> {
   const chosen = new Set<number>();

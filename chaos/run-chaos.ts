@@ -7,7 +7,7 @@ import { findLeftovers } from "./leftovers.ts";
 import { type Monkey, releaseMonkey } from "./monkey.ts";
 import { type ChaosOptions, type Profile, profileOf } from "./options.ts";
 import type { PickupTimes } from "./pickups.ts";
-import { faultsOf, type PlannedGroup, planGroups, TARGETS } from "./plan.ts";
+import { faultsOf, type PlannedGroup, planGroups, planMore, TARGETS } from "./plan.ts";
 import { openSite, type Site, WEBHOOK_SECRET } from "./site.ts";
 import type { Step } from "./steps.ts";
 import { tellStory } from "./stories.ts";
@@ -37,6 +37,9 @@ export interface ChaosReport {
 const PROGRESS_EVERY_MS = 10_000;
 const LOOK_EVERY_MS = 250;
 
+/** So many job groups more finish while a step has not been hit. */
+const MORE_MAX = 30;
+
 /** Runs the relay against everything that can go wrong, and accounts for every task at the end. */
 export async function runChaos(options: ChaosOptions, say: (line: string) => void): Promise<ChaosReport> {
   const startedAt = Date.now();
@@ -61,6 +64,12 @@ export async function runChaos(options: ChaosOptions, say: (line: string) => voi
     let ended = false;
     try {
       await finishGroups(site, groups, profile);
+      for (const more of planMore(options.completions, MORE_MAX)) {
+        if (Object.values(steps.hits).every((hits) => hits > 0)) break;
+        groups.push(more);
+        await wait(profile.finishEveryMs);
+        await finishGroups(site, [more], profile);
+      }
       // A publish that is stuck is parked by a process that lives as long as its deadline.
       const stuck = groups.filter(({ fates }) => fates.includes("stuck")).length;
       await untilEnded(site, groups, profile.tailMs, stuck);

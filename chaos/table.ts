@@ -1,3 +1,4 @@
+import { TARGETS } from "./plan.ts";
 import type { ChaosReport } from "./run-chaos.ts";
 import type { Verdict } from "./verdict.ts";
 
@@ -8,10 +9,7 @@ export function drawTable(report: ChaosReport, verdict: Verdict): string {
   const { hits, kills, pickups, faultsStruck } = report;
   const named = Object.values(hits).reduce((sum, n) => sum + n, 0);
   const rows: [string, string | number][] = [
-    [
-      "completions x targets",
-      `${report.options.completions} x ${verdict.tasks / report.options.completions}`,
-    ],
+    ["completions x targets", `${verdict.tasks / TARGETS.length} x ${TARGETS.length}`],
     ["lost", verdict.lost],
     ["twice", verdict.twice],
     [

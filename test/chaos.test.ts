@@ -8,6 +8,6 @@ test("with processes killed, frozen and cut off, and answers lost, nothing is lo
 }, async () => {
   const run = startScript(MAIN, { args: ["--short", "--seed", "7"] });
   const { code } = await run.exited;
-  expect(run.output()).toMatch(/^GOOD: 120 publish tasks, none lost, none twice/m);
+  expect(run.output()).toMatch(/^GOOD: \d+ publish tasks, none lost, none twice/m);
   expect(code).toBe(0);
 });

@@ -52,14 +52,12 @@ test("a target that fails again and again is left alone by the whole fleet, othe
   });
   const sent = toSales().length;
   expect(sent).toBeLessThanOrEqual(5 + 2);
-  const board = await (await fetch(`${relay.url}/board/api/queues?activeQueue=&page=1`)).text();
   await eventually(
     async () => (await (await fetch(`${relay.url}/board/api/queues`)).text()).includes("BREAKER OPEN"),
     {
       what: "the board says so",
     },
   );
-  expect(board).toContain("publish.sales");
 
   site.simulator.clearFaults(broken);
   // As if its time were over: the first publish after it is a probe, alone.

@@ -104,7 +104,7 @@ async function judge(
   run: Run,
 ): Promise<Verdict | Outcome> {
   const ageMs = deps.now() - (completion.reportedAt ?? deps.now());
-  let group: JobGroup;
+  let group: JobGroup | undefined;
   try {
     group = await deps.platform.getJobGroup(jobGroupId, run.signal);
     switch (group.status) {
@@ -133,7 +133,7 @@ async function judge(
     }
     return await dispatch(group, completion, deps, run);
   } catch (error) {
-    return notAnswered(jobGroupId, ageMs, run, error);
+    return notAnswered(jobGroupId, ageMs, run, error, group !== undefined);
   }
 }
 
@@ -230,7 +230,13 @@ function summary(
   ].join("; ");
 }
 
-function notAnswered(jobGroupId: number, ageMs: number, run: Run, error: unknown): Verdict | Outcome {
+function notAnswered(
+  jobGroupId: number,
+  ageMs: number,
+  run: Run,
+  error: unknown,
+  known: boolean,
+): Verdict | Outcome {
   if (run.signal.aborted) return { next: "hand-over" };
   if (!(error instanceof PlatformError)) throw error;
   const { failure, message } = error;
@@ -238,6 +244,9 @@ function notAnswered(jobGroupId: number, ageMs: number, run: Run, error: unknown
     case "refused":
       if (failure.status !== 404 && failure.code !== "DataNotFoundException")
         return verdict("failed", message);
+      // The job group is there: it is its recipe or flow that the platform does not find.
+      if (known)
+        return ageMs > UNKNOWN_AFTER_MS ? verdict("failed", message) : lookAgain(run, ageMs, message);
       if (ageMs > UNKNOWN_AFTER_MS) {
         return verdict("unknown", `The platform does not know job group ${jobGroupId}: ${message}`);
       }
