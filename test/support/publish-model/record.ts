@@ -265,8 +265,13 @@ export function createRecord(
     isHolder,
     siblings,
     mayGoOn,
-    /** Another task of the job group that was admitted and has not ended. */
-    otherUnderWay: (task: PublishPlan) => siblingIds(task).find(keepsOthers),
+    /** Another task of the job group that has it, or may have sent its PUT. One that lost it while its run was dead does not. */
+    otherUnderWay: (task: PublishPlan) =>
+      siblingIds(task).find((id) =>
+        read(id)?.state === "admitted"
+          ? stored.busy.get(task.jobGroupId) === id && keepsOthers(id)
+          : keepsOthers(id),
+      ),
     /** A task of a newer job group that was published to the same table. */
     newerPublished: (task: PublishPlan) =>
       isOrdered(task)
