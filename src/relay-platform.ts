@@ -4,12 +4,17 @@ import { createDesignerCloud } from "./designer-cloud/client.ts";
 import { createGate } from "./designer-cloud/gate.ts";
 import { createTokenSource } from "./designer-cloud/token.ts";
 import { PlatformError } from "./errors.ts";
-import type { DispatchDeps } from "./processors/dispatch-completion.ts";
+import type { FactsPlatform } from "./processors/job-group-facts.ts";
 import type { PublishPlatform } from "./processors/publish-task.ts";
 import type { GateStore } from "./queues/gate-store.ts";
 
 /** Everything that the processors ask of the platform, through the gate. */
-export type Platform = PublishPlatform & DispatchDeps["platform"] & { readonly close: () => Promise<void> };
+export type Platform = PublishPlatform &
+  FactsPlatform & {
+    /** The same questions past the gate: they neither wait for it nor shut or open it. */
+    readonly pastGate: FactsPlatform;
+    readonly close: () => Promise<void>;
+  };
 
 /** The platform behind its gate. Without an address every call waits, as if the platform were away. */
 export function openPlatform(config: Config, gateStore: GateStore, log: Logger): Platform {
@@ -60,6 +65,7 @@ export function openPlatform(config: Config, gateStore: GateStore, log: Logger):
       }));
     },
     publish: (id, body, guard, signal) => gate.pass(() => client.publish(id, body, guard, signal)),
+    pastGate: client,
     close: () => client.close(),
   };
 }
@@ -71,16 +77,15 @@ function unlessRefused(error: unknown): { database?: string } {
 }
 
 function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
-  const fail = () =>
-    pass<never>(() =>
-      Promise.reject(
-        new PlatformError("DESIGNER_CLOUD_URL is not set, so the platform cannot be asked", {
-          next: "gate",
-          gate: "away",
-          code: "NOT_CONFIGURED",
-        }),
-      ),
+  const refuse = () =>
+    Promise.reject(
+      new PlatformError("DESIGNER_CLOUD_URL is not set, so the platform cannot be asked", {
+        next: "gate",
+        gate: "away",
+        code: "NOT_CONFIGURED",
+      }),
     );
+  const fail = () => pass<never>(refuse);
   return {
     getJobGroup: fail,
     getRecipe: fail,
@@ -89,6 +94,7 @@ function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
     listOwnGroups: fail,
     listTables: fail,
     publish: fail,
+    pastGate: { getJobGroup: refuse, getRecipe: refuse, getFlow: refuse },
     close: () => Promise.resolve(),
   };
 }

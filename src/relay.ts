@@ -11,6 +11,7 @@ import { createSweep } from "./queues/sweep.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
+import { createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { openIntake } from "./relay-queues.ts";
 import {
@@ -70,6 +71,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       keys,
       report,
       verify,
+      foresee: createForesee(core, intake, config.rulesFile),
       workers: () => workers,
       breakers,
       metrics,

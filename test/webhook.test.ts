@@ -12,7 +12,8 @@ import { createHealth } from "../src/http/health.ts";
 import type { Report } from "../src/producers/accept-report.ts";
 import type { CompletionReport } from "../src/producers/report.ts";
 import { createVerify, sign } from "../src/producers/signatures.ts";
-import { createWebhook, type WebhookOptions } from "../src/producers/webhook.ts";
+import type { SignedRouteOptions } from "../src/producers/signed-route.ts";
+import { createWebhook } from "../src/producers/webhook.ts";
 
 const SECRET = "s3cret";
 const GOOD = '{"jobId":"31","jobStatus":"Complete","env":"prod"}';
@@ -22,7 +23,7 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close()));
 });
 
-interface Setup extends WebhookOptions {
+interface Setup extends SignedRouteOptions {
   readonly report?: Report;
   readonly secrets?: string[];
   readonly server?: Partial<HttpServerOptions>;
@@ -39,7 +40,7 @@ async function start(setup: Setup = {}) {
     reports.push(given);
     return store(given);
   };
-  const webhook = createWebhook(
+  const routes = createWebhook(
     {
       verify: createVerify({ scheme: "designer-cloud", secrets }),
       report,
@@ -48,7 +49,7 @@ async function start(setup: Setup = {}) {
     setup,
   );
   const server = createHttpServer(
-    { ...createHealth([]), webhook },
+    { ...createHealth([]), ...routes },
     { host: "127.0.0.1", port: 0, closeTimeoutMs: 500, ...setup.server },
   );
   open.push(server);

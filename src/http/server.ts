@@ -9,6 +9,7 @@ export interface Routes {
   readonly readyz: Handler;
   readonly metrics?: Handler;
   readonly webhook?: Handler;
+  readonly webhookCheck?: Handler;
   readonly api?: Handler;
   /** The Express app; nothing else passes through Express. */
   readonly board?: Handler;
@@ -34,6 +35,7 @@ export interface HttpServer {
 }
 
 export const WEBHOOK_PATH = "/webhooks/designer-cloud";
+export const WEBHOOK_CHECK_PATH = `${WEBHOOK_PATH}/check`;
 export const BOARD_PATH = "/board";
 
 /** Longer than the idle time of usual load balancers (60 s), so that it is they who hang up. */
@@ -67,12 +69,13 @@ function createRouter(routes: Routes): Handler {
   const add = (path: string, handler: Handler | undefined) =>
     handler !== undefined && exact.set(path, handler);
   add(WEBHOOK_PATH, routes.webhook);
+  add(WEBHOOK_CHECK_PATH, routes.webhookCheck);
   add("/healthz", routes.healthz);
   add("/readyz", routes.readyz);
   add("/metrics", routes.metrics);
   add(BOARD_PATH, routes.board);
   const known = [
-    ...[...exact.keys()].map((path) => (path === WEBHOOK_PATH ? `POST ${path}` : `GET ${path}`)),
+    ...[...exact.keys()].map((path) => (path.startsWith(WEBHOOK_PATH) ? `POST ${path}` : `GET ${path}`)),
     ...(routes.api === undefined ? [] : ["/v1/..."]),
   ].join(", ");
   return (req, res) => {

@@ -2,34 +2,24 @@ import { PlatformError } from "../errors.ts";
 import type { Completion, CompletionOutcome, CompletionRecords } from "../queues/completion-record.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
+import {
+  type FactsPlatform,
+  gatherFacts,
+  isUnknownJobGroup,
+  type JobGroup,
+  type Needs,
+  standingOf,
+} from "./job-group-facts.ts";
 import { hasEnded } from "../rules/task-state.ts";
 import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
 
-/** A job group as the platform describes it; times are epoch milliseconds. */
-export interface JobGroup {
-  readonly id: number;
-  readonly status: string;
-  readonly name?: string;
-  readonly ranFrom?: string;
-  readonly ranFor?: string;
-  readonly recipeId?: number;
-  readonly flowRunId?: number;
-  readonly creatorId?: number;
-  readonly workspaceId?: number;
-  readonly updatedAt: number;
-}
-
 export interface DispatchDeps {
-  readonly platform: {
-    getJobGroup(id: number, signal?: AbortSignal): Promise<JobGroup>;
-    getRecipe(id: number, signal?: AbortSignal): Promise<{ id: number; name?: string; flowId?: number }>;
-    getFlow(id: number, signal?: AbortSignal): Promise<{ id: number; name?: string }>;
-  };
+  readonly platform: FactsPlatform;
   readonly records: Pick<CompletionRecords, "read" | "plan" | "conclude">;
   /** The rules in force, and the pure functions that read them. */
   readonly rules: {
     readonly current: Rules;
-    needs(rules: Rules): { recipe: boolean; flowName: boolean };
+    needs(rules: Rules): Needs;
     plan(rules: Rules, facts: JobGroupFacts): Planned;
   };
   /** Adds a job for each task; a task whose job exists is left alone. */
@@ -95,29 +85,17 @@ async function judge(
   let group: JobGroup;
   try {
     group = await deps.platform.getJobGroup(jobGroupId, run.signal);
-    switch (group.status) {
-      case "Complete":
+    const standing = standingOf(group);
+    switch (standing.kind) {
+      case "finished":
         break;
-      case "Failed":
-      case "Canceled":
-        return verdict(
-          "skipped",
-          `Skipped: job group ${jobGroupId} ${group.status.toLowerCase()} on the platform`,
-        );
-      default:
+      case "skip":
+        return verdict("skipped", `Skipped: ${standing.words}`);
+      case "not-yet":
         if (ageMs > ENDLESS_AFTER_MS) {
-          return verdict(
-            "failed",
-            `Job group ${jobGroupId} is still "${group.status}" ${days(ageMs)} days after its report`,
-          );
+          return verdict("failed", `${standing.words} ${days(ageMs)} days after its report`);
         }
-        return lookAgain(run, ageMs, `Job group ${jobGroupId} is "${group.status}"`);
-    }
-    if (group.ranFor !== undefined && group.ranFor !== "recipe") {
-      return verdict(
-        "skipped",
-        `Skipped: job group ${jobGroupId} ran for "${group.ranFor}", not for a recipe`,
-      );
+        return lookAgain(run, ageMs, standing.words);
     }
     return await dispatch(group, completion, deps, run);
   } catch (error) {
@@ -131,8 +109,9 @@ async function dispatch(
   deps: DispatchDeps,
   run: Run,
 ): Promise<Verdict> {
-  const facts = await gatherFacts(group, completion, deps, run.signal);
-  const planned = deps.rules.plan(deps.rules.current, facts);
+  const { current, needs, plan } = deps.rules;
+  const facts = await gatherFacts(group, completion.labels, deps.platform, needs(current), run.signal);
+  const planned = plan(current, facts);
   const said = [...planned.problems, ...planned.conflicts].map(({ message }) => message);
   for (const message of said) run.tell(message);
   const notes = said.join("; ");
@@ -160,45 +139,6 @@ async function dispatch(
   );
 }
 
-async function gatherFacts(
-  group: JobGroup,
-  completion: Completion,
-  deps: DispatchDeps,
-  signal: AbortSignal,
-): Promise<JobGroupFacts> {
-  const needs = deps.rules.needs(deps.rules.current);
-  const { recipeId } = group;
-  const recipe =
-    recipeId === undefined
-      ? undefined
-      : needs.recipe
-        ? await deps.platform.getRecipe(recipeId, signal)
-        : { id: recipeId };
-  const flowId = recipe && "flowId" in recipe ? recipe.flowId : undefined;
-  const flow =
-    flowId === undefined
-      ? undefined
-      : needs.flowName
-        ? await deps.platform.getFlow(flowId, signal)
-        : { id: flowId };
-  return {
-    jobGroupId: group.id,
-    finishedAt: group.updatedAt,
-    labels: completion.labels,
-    ...(group.name !== undefined && { name: group.name }),
-    ...(recipe && {
-      recipe: { id: recipe.id, ...("name" in recipe && recipe.name !== undefined && { name: recipe.name }) },
-    }),
-    ...(flow && {
-      flow: { id: flow.id, ...("name" in flow && flow.name !== undefined && { name: flow.name }) },
-    }),
-    ...(group.flowRunId !== undefined && { flowRun: group.flowRunId }),
-    ...(group.creatorId !== undefined && { creator: group.creatorId }),
-    ...(group.workspaceId !== undefined && { workspace: group.workspaceId }),
-    ...(group.ranFrom !== undefined && { ranFrom: group.ranFrom }),
-  };
-}
-
 /** One sentence: what is new, and what was there before. */
 function summary(
   id: number,
@@ -224,8 +164,7 @@ function notAnswered(jobGroupId: number, ageMs: number, run: Run, error: unknown
   const { failure, message } = error;
   switch (failure.next) {
     case "refused":
-      if (failure.status !== 404 && failure.code !== "DataNotFoundException")
-        return verdict("failed", message);
+      if (!isUnknownJobGroup(error)) return verdict("failed", message);
       if (ageMs > UNKNOWN_AFTER_MS) {
         return verdict("unknown", `The platform does not know job group ${jobGroupId}: ${message}`);
       }
