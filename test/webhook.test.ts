@@ -13,7 +13,7 @@ import type { Report } from "../src/producers/accept-report.ts";
 import type { CompletionReport } from "../src/producers/report.ts";
 import { createVerify, sign } from "../src/producers/signatures.ts";
 import type { SignedRouteOptions } from "../src/producers/signed-route.ts";
-import { createWebhook } from "../src/producers/webhook.ts";
+import { createWebhook, proofOf } from "../src/producers/webhook.ts";
 
 const SECRET = "s3cret";
 const GOOD = '{"jobId":"31","jobStatus":"Complete","env":"prod"}';
@@ -44,6 +44,7 @@ async function start(setup: Setup = {}) {
     {
       verify: createVerify({ scheme: "designer-cloud", secrets }),
       report,
+      proof: proofOf("designer-cloud"),
       log: { warn: (_fields, message) => void warnings.push(message) },
     },
     setup,
@@ -121,6 +122,24 @@ describe("a webhook", () => {
     expect(reports).toEqual([]);
   });
 
+  it("that is marked as a test and has no job id is 200, and hears what was understood", async () => {
+    const { url, reports } = await start();
+    const response = await post(url, '{"type":"test","jobStatus":"Complete","env":"prod"}');
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      test: true,
+      detail: expect.stringContaining('"type" is "test"'),
+      understood: {
+        sender: "its signature is good",
+        status: "Complete",
+        labels: { type: "test", env: "prod" },
+      },
+    });
+    expect(reports).toEqual([]);
+    const unsigned = await post(url, '{"test":true}', { "x-webhook-signature": "t=1,sha256=00" });
+    expect(unsigned.status).toBe(401);
+  });
+
   it("that is unsigned, wrongly signed or stale is 401, before its body is looked at", async () => {
     const { url, reports } = await start();
     const notJson = "{";
@@ -164,6 +183,19 @@ describe("a webhook", () => {
     expect(reports).toEqual([]);
   });
 
+  it("that is not UTF-8 is 400", async () => {
+    const { port, reports } = await start();
+    const body = Buffer.from([...Buffer.from('{"jobId":"31","note":"'), 0xff, 0xc0, ...Buffer.from('"}')]);
+    const signature = sign("designer-cloud", SECRET, body)["x-webhook-signature"];
+    const { socket, answer } = await dial(
+      port,
+      `POST ${WEBHOOK_PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-webhook-signature: ${signature}\r\ncontent-length: ${body.length}\r\n\r\n`,
+    );
+    socket.write(body);
+    expect(await answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*not UTF-8/);
+    expect(reports).toEqual([]);
+  });
+
   it("in another method is 405 with Allow", async () => {
     const { url } = await start();
     for (const method of ["GET", "PUT", "DELETE"]) {
@@ -180,6 +212,8 @@ describe("a webhook", () => {
       "application/json; charset=utf-8",
       "Application/JSON",
       "application/cloudevents+json",
+      'application/json;charset="UTF-8"',
+      "application/json; x=1; charset=utf8",
     ]) {
       expect((await post(url, GOOD, { "content-type": type })).status).toBe(202);
     }
@@ -193,7 +227,21 @@ describe("a webhook", () => {
       expect(response.status).toBe(415);
       expect((await problem(response))["detail"]).toContain("application/json");
     }
-    expect((await post(url, GOOD, { "content-encoding": "gzip" })).status).toBe(415);
+    for (const type of [
+      "application/json; charset=latin1",
+      "application/json; charset=utf-8; charset=utf-16",
+      "application/json; charset=",
+    ]) {
+      const response = await post(url, GOOD, { "content-type": type });
+      expect(response.status).toBe(415);
+      expect((await problem(response))["detail"]).toContain("charset=utf-8");
+    }
+    for (const encoding of ["gzip", "br", "identity, gzip", "utf-8"]) {
+      const response = await post(url, GOOD, { "content-encoding": encoding });
+      expect(response.status).toBe(415);
+      expect((await problem(response))["detail"]).toContain("uncompressed");
+    }
+    expect((await post(url, GOOD, { "content-encoding": "Identity" })).status).toBe(202);
     const signature = sign("designer-cloud", SECRET, GOOD)["x-webhook-signature"];
     const { answer } = await dial(
       port,
@@ -335,6 +383,14 @@ describe("a webhook", () => {
       `POST ${WEBHOOK_PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60\r\n\r\n{"jobId":`,
     );
     expect(await answer).toMatch(/^HTTP\/1\.1 408 [\s\S]*application\/problem\+json/);
+  });
+
+  it("whose headers come too slowly is 408", async () => {
+    const { port } = await start({ server: { headersTimeoutMs: 300, requestTimeoutMs: 5_000 } });
+    const { socket, answer } = await dial(port, `POST ${WEBHOOK_PATH} HTTP/1.1\r\nhost: x\r\n`);
+    const dripping = setInterval(() => socket.write("x-a: b\r\n"), 50);
+    socket.once("close", () => clearInterval(dripping));
+    expect(await answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 
   it("can come many times over one connection", async () => {
