@@ -1,14 +1,10 @@
 #!/usr/bin/env node
 import { pino } from "pino";
-import { RESOLVE_USAGE, runResolve, UsageError } from "./commands.ts";
+import { EXIT, runCommandLine, UsageError } from "./command-line.ts";
+import { type ResolveArguments, runResolve } from "./commands.ts";
 import { ConfigError, readConfig } from "./config.ts";
 import { createRelay } from "./relay.ts";
-
-const USAGE = `Usage:
-  publish-relay start
-  ${RESOLVE_USAGE}
-Settings come from the environment; the README lists them.`;
-const EXIT = { ok: 0, failed: 1, wrongSetting: 2 } as const;
+import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
 const STOP_MS = 14_000;
@@ -44,35 +40,30 @@ async function start(): Promise<void> {
   }
 }
 
-async function resolve(args: readonly string[]): Promise<void> {
+async function resolve(args: ResolveArguments): Promise<void> {
   const config = readConfig(process.env);
-  const log = pino({ level: "warn" }, pino.destination(2));
-  process.stdout.write(`${await runResolve(args, config, log)}\n`);
+  say(await runResolve(args, config, pino({ level: "warn" }, pino.destination(2))));
+}
+
+async function createWebhook(args: WebhookCreateArguments): Promise<void> {
+  const { lines, warnings } = await runWebhookCreate(args, readConfig(process.env));
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  say(lines.join("\n"));
+}
+
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
 
 function explain(error: unknown): number {
   if (error instanceof ConfigError || error instanceof UsageError) {
-    process.stderr.write(`${error.message}\n`);
-    return EXIT.wrongSetting;
+    if (error.message) process.stderr.write(`${error.message}\n`);
+    return EXIT.wrongUse;
   }
   process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
   return EXIT.failed;
 }
 
-const [command, ...args] = process.argv.slice(2);
-switch (command) {
-  case "start":
-    start().catch((error: unknown) => process.exit(explain(error)));
-    break;
-  case "resolve":
-    resolve(args).catch((error: unknown) => process.exit(explain(error)));
-    break;
-  case "help":
-  case "--help":
-  case "-h":
-    process.stdout.write(`${USAGE}\n`);
-    break;
-  default:
-    process.stderr.write(`${USAGE}\n`);
-    process.exitCode = EXIT.wrongSetting;
-}
+runCommandLine(process.argv.slice(2), { start, resolve, createWebhook }).catch((error: unknown) => {
+  process.exit(explain(error));
+});

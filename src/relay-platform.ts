@@ -18,8 +18,8 @@ export type Platform = PublishPlatform &
 
 /** The platform behind its gate. Without an address every call waits, as if the platform were away. */
 export function openPlatform(config: Config, gateStore: GateStore, log: Logger): Platform {
-  const { url, token, tokenFile } = config.platform;
-  const source = createTokenSource({ ...(token && { token }), ...(tokenFile && { file: tokenFile }) });
+  const { url } = config.platform;
+  const source = tokenOf(config);
   const gate = createGate(gateStore, {
     onShut: (event) =>
       log.error(event, "the gate to the platform is shut: nothing is published, nothing is lost"),
@@ -68,6 +68,11 @@ export function openPlatform(config: Config, gateStore: GateStore, log: Logger):
     pastGate: client,
     close: () => client.close(),
   };
+}
+
+/** The token of the settings; a file is read when it is asked for. */
+export function tokenOf({ platform: { token, tokenFile } }: Config): ReturnType<typeof createTokenSource> {
+  return createTokenSource({ ...(token && { token }), ...(tokenFile && { file: tokenFile }) });
 }
 
 /** A token that may not look at connections does not learn where a table is. */
