@@ -1,5 +1,6 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { ResolveArguments } from "./commands.ts";
+import { ConfigError } from "./config.ts";
 import type { WebhookCreateArguments } from "./webhook-command.ts";
 
 /** The command line is wrong; the message says what it should be. */
@@ -17,6 +18,13 @@ export interface Actions {
   createWebhook(args: WebhookCreateArguments): Promise<void>;
 }
 
+/** What to end with after an error, and what is left to print. */
+export function explainError(error: unknown): { code: number; words: string } {
+  const words = error instanceof Error ? error.message : String(error);
+  const wrong = error instanceof ConfigError || error instanceof UsageError;
+  return { code: wrong ? EXIT.wrongUse : EXIT.failed, words };
+}
+
 const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting.
 Settings come from the environment; the README lists them.`;
@@ -25,8 +33,12 @@ Settings come from the environment; the README lists them.`;
  * Runs the command that the arguments name. Resolves once it is under way or done; help and wrong usage are printed
  * here, and only wrong usage rejects, with `UsageError` and nothing more to print.
  */
-export async function runCommandLine(args: readonly string[], actions: Actions): Promise<void> {
-  const program = createProgram(actions);
+export async function runCommandLine(
+  args: readonly string[],
+  actions: Actions,
+  print: Print = PRINT,
+): Promise<void> {
+  const program = createProgram(actions, print);
   try {
     await program.parseAsync([...args], { from: "user" });
   } catch (error) {
@@ -36,11 +48,22 @@ export async function runCommandLine(args: readonly string[], actions: Actions):
   }
 }
 
-function createProgram(actions: Actions): Command {
+/** Where help and the words of wrong usage go. */
+export interface Print {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+const PRINT: Print = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+};
+
+function createProgram(actions: Actions, { out, err }: Print): Command {
   // Set before any command is added: they take it over.
   const program = new Command("publish-relay")
     .description("Publishes finished Designer Cloud jobs to Redshift: once, at each target's pace.")
     .exitOverride()
+    .configureOutput({ writeOut: out, writeErr: err })
     .showHelpAfterError("(add --help for how it is used)")
     .addHelpText("after", EXIT_CODES);
   program

@@ -1,9 +1,8 @@
 #!/usr/bin/env node
 import { pino } from "pino";
-import { EXIT, runCommandLine, UsageError } from "./command-line.ts";
-import { type ResolveArguments, runResolve } from "./commands.ts";
-import { ConfigError, readConfig } from "./config.ts";
-import { createRelay } from "./relay.ts";
+import { EXIT, explainError, runCommandLine } from "./command-line.ts";
+import type { ResolveArguments } from "./commands.ts";
+import { readConfig } from "./config.ts";
 import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
@@ -13,6 +12,8 @@ async function start(): Promise<void> {
   const config = readConfig(process.env);
   // Written beside the work, not in it; what is left at the end is written before the process goes.
   const log = pino({ level: config.logLevel }, pino.destination({ sync: false }));
+  // Loaded here: help and the other commands need nothing of it, and it takes a while.
+  const { createRelay } = await import("./relay.ts");
   const relay = createRelay(config, log);
 
   let stopping = false;
@@ -42,6 +43,7 @@ async function start(): Promise<void> {
 
 async function resolve(args: ResolveArguments): Promise<void> {
   const config = readConfig(process.env);
+  const { runResolve } = await import("./commands.ts");
   say(await runResolve(args, config, pino({ level: "warn" }, pino.destination(2))));
 }
 
@@ -55,15 +57,8 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-function explain(error: unknown): number {
-  if (error instanceof ConfigError || error instanceof UsageError) {
-    if (error.message) process.stderr.write(`${error.message}\n`);
-    return EXIT.wrongUse;
-  }
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  return EXIT.failed;
-}
-
 runCommandLine(process.argv.slice(2), { start, resolve, createWebhook }).catch((error: unknown) => {
-  process.exit(explain(error));
+  const { code, words } = explainError(error);
+  if (words) process.stderr.write(`${words}\n`);
+  process.exit(code);
 });
