@@ -1,4 +1,10 @@
-import { createServer, STATUS_CODES, type Server } from "node:http";
+import {
+  createServer,
+  type IncomingMessage,
+  type Server,
+  type ServerResponse,
+  STATUS_CODES,
+} from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Duplex } from "node:stream";
 import { sendProblem, type Handler } from "../producers/problem.ts";
@@ -53,10 +59,15 @@ export function createHttpServer(routes: Routes, options: HttpServerOptions): Ht
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(SLOW_CHECK_MS, requestTimeoutMs),
+      // Asked for by the router: Node would refuse without a word.
+      requireHostHeader: false,
     },
     createRouter(routes),
   );
   server.on("clientError", answerClientError);
+  server.on("checkExpectation", (_req: IncomingMessage, res: ServerResponse) =>
+    sendProblem(res, { status: 417, detail: "Send no header Expect, or Expect: 100-continue." }),
+  );
   let closing: Promise<void> | undefined;
   return {
     listen: () => listen(server, options),
@@ -79,6 +90,9 @@ function createRouter(routes: Routes): Handler {
     ...(routes.api === undefined ? [] : ["/v1/..."]),
   ].join(", ");
   return (req, res) => {
+    if (req.headers.host === undefined && req.httpVersion === "1.1") {
+      return sendProblem(res, { status: 400, detail: "The header Host is missing: HTTP/1.1 asks for it." });
+    }
     const url = req.url ?? "/";
     const query = url.indexOf("?");
     const path = query === -1 ? url : url.slice(0, query);
@@ -128,21 +142,43 @@ async function close(server: Server, timeoutMs: number): Promise<void> {
   clearTimeout(deadline);
 }
 
+/** The rest of what was refused is taken and thrown away for so long, so that its sender can read why. */
+const DRAIN_MS = 2_000;
+
 /** Requests that never became one: no response object exists, so the answer is written by hand. */
 function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
+  if (error.code === "ECONNRESET" || !socket.writable) {
+    socket.destroy();
+    return;
+  }
+  const { _httpMessage: answer } = socket as { _httpMessage?: ServerResponse | null };
+  // What came wrong stands behind a request that is whole: that one has its answer to come.
+  if (answer && !answer.writableEnded && answer.req.complete) {
+    answer.once("finish", () => hangUp(socket));
+    return;
+  }
   // An answer that is half written must not get another one in its middle.
-  const { _httpMessage: answer } = socket as { _httpMessage?: { readonly headersSent: boolean } | null };
-  if (error.code === "ECONNRESET" || !socket.writable || answer?.headersSent === true) {
+  if (answer?.headersSent === true) {
     socket.destroy();
     return;
   }
   const [status, detail] = clientErrorWords(error.code);
   const title = STATUS_CODES[status] ?? "Error";
   const body = JSON.stringify({ type: "about:blank", title, status, detail });
-  socket.end(
+  hangUp(
+    socket,
     `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\n` +
       `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
   );
+}
+
+/** Closed with bytes unread, the sender would see a reset instead of the answer. */
+function hangUp(socket: Duplex, last = ""): void {
+  socket.end(last);
+  socket.resume();
+  const cut = setTimeout(() => socket.destroy(), DRAIN_MS);
+  cut.unref();
+  socket.once("close", () => clearTimeout(cut));
 }
 
 function clientErrorWords(code: string | undefined): [number, string] {
@@ -151,6 +187,8 @@ function clientErrorWords(code: string | undefined): [number, string] {
       return [408, "The request did not arrive in time: send it faster, in one piece."];
     case "HPE_HEADER_OVERFLOW":
       return [431, "The headers are too large: send fewer or shorter ones."];
+    case "HPE_CHUNK_EXTENSIONS_OVERFLOW":
+      return [413, "The chunk extensions are too large: send the body with Content-Length."];
     default:
       return [
         400,
