@@ -71,7 +71,10 @@ export async function openSite(): Promise<Site> {
           redis.keys(`${keys.queue("completions", "jobgroup-")}*`),
         ]);
         return new Set(
-          [...records, ...jobs].flatMap((key) => Number(/group[:-](\d+)$/.exec(key)?.[1] ?? [])),
+          [...records, ...jobs].flatMap((key) => {
+            const id = /group[:-](\d+)$/.exec(key)?.[1];
+            return id === undefined ? [] : [Number(id)];
+          }),
         );
       },
       state: async (jobGroupId) => {

@@ -41,7 +41,7 @@ export interface HttpServer {
 }
 
 export const WEBHOOK_PATH = "/webhooks/designer-cloud";
-export const WEBHOOK_CHECK_PATH = `${WEBHOOK_PATH}/check`;
+const WEBHOOK_CHECK_PATH = `${WEBHOOK_PATH}/check`;
 export const BOARD_PATH = "/board";
 
 /** Longer than the idle time of usual load balancers (60 s), so that it is they who hang up. */
