@@ -1,9 +1,9 @@
-import { type Config, ConfigError, isLoopback } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
 import { createDesignerCloud, type WebhookTask } from "./designer-cloud/client.ts";
 import { PlatformError } from "./errors.ts";
-import { UsageError } from "./command-line.ts";
 import { DEFAULT_HEADER } from "./producers/signatures.ts";
 import { tokenOf } from "./relay-platform.ts";
+import { completeUrl } from "./webhook-url.ts";
 
 /** What `webhook create` was asked for. */
 export interface WebhookCreateArguments {
@@ -15,7 +15,6 @@ export interface WebhookCreateArguments {
   readonly print: boolean;
 }
 
-const ROUTE = "/webhooks/designer-cloud";
 const BODY = '{"jobId":"$jobId","jobStatus":"$jobStatus"}';
 
 /**
@@ -139,32 +138,4 @@ function notCreated(
     "  Retry:         on failure",
     "Then press Test: the relay answers 200 and says what it understood.",
   ];
-}
-
-/** The address of the webhook route; a path before it is kept, for relays behind a proxy. */
-function completeUrl(text: string, { webhook: { scheme } }: Config): { url: string; warnings: string[] } {
-  const url = URL.canParse(text) ? new URL(text) : undefined;
-  if (!url || !/^https?:$/.test(url.protocol)) {
-    throw new UsageError(`--url must be an address like https://relay.example.com${ROUTE}, not "${text}"`);
-  }
-  if (url.username || url.password)
-    throw new UsageError("--url must not hold a login: the platform shows it to everybody");
-  if (url.search || url.hash) throw new UsageError(`--url must end in ${ROUTE}, without ? or #`);
-  const path = url.pathname.replace(/\/+$/, "");
-  if (path.endsWith(`${ROUTE}/check`)) {
-    throw new UsageError("--url must not end in /check: that route only tells what would happen");
-  }
-  if (path.endsWith(ROUTE)) url.pathname = path;
-  else url.pathname = `${path.replace(/\/webhooks$/, "")}${ROUTE}`;
-  const host = url.hostname.replace(/^\[|\]$/g, "");
-  const isLocal = isLoopback(host) || host === "0.0.0.0" || host === "::";
-  const inTheClear = url.protocol === "http:" && !isLocal;
-  const warnings = [
-    isLocal && `${url.hostname} is this machine: the platform cannot reach it unless it runs here too`,
-    inTheClear &&
-      (scheme === "header"
-        ? "http sends the secret in the clear: use https"
-        : "http sends the report in the clear: use https"),
-  ].filter((line): line is string => typeof line === "string");
-  return { url: url.toString(), warnings };
 }

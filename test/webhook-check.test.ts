@@ -2,6 +2,7 @@ import { createServer, type Server } from "node:http";
 import { once } from "node:events";
 import type { AddressInfo } from "node:net";
 import { expect, test } from "vitest";
+import { keysOf } from "../src/queues/names.ts";
 import { sign } from "../src/producers/signatures.ts";
 import { openRedis, startPrivateRedis } from "./support/redis.ts";
 import { openSite, type Site, WEBHOOK_SECRET } from "./support/relay.ts";
@@ -215,6 +216,20 @@ test("a platform that does not answer is waited for 5 s; then the check goes by 
     detail: expect.stringContaining("as far as the report alone tells"),
   });
   expect(await everything(site)).toEqual(before);
+});
+
+test("while the gate to the platform is shut, a check leaves the platform alone and says so", async () => {
+  const { web, ...site } = await openWeb();
+  await openRedis().set(keysOf(site.namespace).gate, "429 Too many requests", "PX", 60_000);
+  const { body } = await check(web, { jobId: 2, env: "stage" });
+  expect(body).toMatchObject({
+    platform: {
+      answered: false,
+      words: expect.stringMatching(/^Not asked: the gate to the platform is shut for \d+ s more: 429/),
+    },
+    tasks: [{ id: "jobgroup-2-2-public-x" }],
+  });
+  expect(site.simulator.requests()).toEqual([]);
 });
 
 test("with Redis away a check is 503 with Retry-After within a second", async () => {

@@ -13,6 +13,7 @@ import type { Report } from "../src/producers/accept-report.ts";
 import type { CompletionReport } from "../src/producers/report.ts";
 import { createVerify, sign } from "../src/producers/signatures.ts";
 import type { SignedRouteOptions } from "../src/producers/signed-route.ts";
+import type { Foresee } from "../src/producers/webhook-check.ts";
 import { createWebhook, proofOf } from "../src/producers/webhook.ts";
 
 const SECRET = "s3cret";
@@ -24,6 +25,7 @@ afterEach(async () => {
 });
 
 interface Setup extends SignedRouteOptions {
+  readonly foresee?: Foresee;
   readonly report?: Report;
   readonly secrets?: string[];
   readonly server?: Partial<HttpServerOptions>;
@@ -45,6 +47,7 @@ async function start(setup: Setup = {}) {
       verify: createVerify({ scheme: "designer-cloud", secrets }),
       report,
       proof: proofOf("designer-cloud"),
+      ...(setup.foresee && { foresee: setup.foresee }),
       log: { warn: (_fields, message) => void warnings.push(message) },
     },
     setup,
@@ -90,6 +93,39 @@ async function dial(port: number, text: string): Promise<{ socket: Socket; answe
   socket.write(text);
   return { socket, answer };
 }
+
+describe("checks", () => {
+  it("count against the webhooks in flight, and only 8 run at once", async () => {
+    const waiting: Array<() => void> = [];
+    const foresee = () => new Promise<object>((resolve) => waiting.push(() => resolve({ detail: "x" })));
+    const few = await start({ foresee, maxInFlight: 1 });
+    const first = post(`${few.url}/check`, GOOD);
+    while (waiting.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect((await post(few.url, GOOD)).status).toBe(429);
+    waiting.splice(0).forEach((go) => go());
+    expect((await first).status).toBe(200);
+    expect((await post(few.url, GOOD)).status).toBe(202);
+
+    const { url } = await start({ foresee });
+    const eight = Array.from({ length: 8 }, () => post(`${url}/check`, GOOD));
+    while (waiting.length < 8) await new Promise((resolve) => setTimeout(resolve, 5));
+    const ninth = await post(`${url}/check`, GOOD);
+    expect(ninth.status).toBe(429);
+    expect(ninth.headers.get("retry-after")).toBe("1");
+    expect((await post(url, GOOD)).status).toBe(202);
+    for (const go of waiting.splice(0)) go();
+    for (const response of await Promise.all(eight)) expect(response.status).toBe(200);
+  });
+
+  it("that fail are 503, and give their place back", async () => {
+    const { url } = await start({ maxInFlight: 1, foresee: () => Promise.reject(new Error("away")) });
+    for (let round = 0; round < 10; round++) {
+      const response = await post(`${url}/check`, GOOD);
+      expect(response.status).toBe(503);
+      expect((await problem(response))["detail"]).toContain("Nothing was stored");
+    }
+  });
+});
 
 describe("a webhook", () => {
   it("that is signed is on the queue before its 202", async () => {

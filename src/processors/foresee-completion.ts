@@ -1,16 +1,9 @@
-import { PlatformError } from "../errors.ts";
 import type { Completion, RecordedTask } from "../queues/completion-record.ts";
 import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
 import { completionId, taskId, taskKey } from "../rules/task-identity.ts";
 import type { DispatchDeps } from "./dispatch-completion.ts";
-import {
-  type FactsPlatform,
-  gatherFacts,
-  isUnknownJobGroup,
-  type JobGroup,
-  type Needs,
-  standingOf,
-} from "./job-group-facts.ts";
+import type { FactsPlatform } from "./job-group-facts.ts";
+import { type Look, lookAtJobGroup, NEEDS_NOTHING } from "./look-at-job-group.ts";
 import { summariseJobGroup } from "./summarise-job-group.ts";
 
 export interface ForeseeDeps {
@@ -76,8 +69,8 @@ export async function foreseeCompletion(
   const [{ completion, tasks }, held] = await Promise.all([deps.read(jobGroupId), deps.held()]);
   const labels = { ...completion?.labels, ...report.labels };
   const { rules } = deps;
-  const needs = typeof rules === "string" ? NOTHING : rules.needs(rules.current);
-  const look = await lookAtPlatform(jobGroupId, labels, needs, held, deps);
+  const needs = typeof rules === "string" ? NEEDS_NOTHING : rules.needs(rules.current);
+  const look = await lookAtJobGroup(jobGroupId, labels, needs, held, deps);
   const judged = typeof rules === "string" ? NO_RULES : judgeRules(rules, look, tasks);
   return {
     detail: `This was a check, nothing was stored. ${tell(jobGroupId, look, rules, judged)}`,
@@ -101,56 +94,6 @@ export async function foreseeCompletion(
 function bringsSomething(completion: Completion, labels: Readonly<Record<string, string>>): boolean {
   const ended = completion.outcome !== undefined && completion.outcome !== "dispatched";
   return ended || Object.entries(labels).some(([name, value]) => completion.labels[name] !== value);
-}
-
-interface Look {
-  readonly answered: boolean;
-  readonly words: string;
-  /** As far as they are known. */
-  readonly facts: JobGroupFacts;
-  /** Why nothing would be published, whatever the rules say. */
-  readonly blocked?: string;
-}
-
-const NOTHING: Needs = { recipe: false, flowName: false };
-
-async function lookAtPlatform(
-  jobGroupId: number,
-  labels: Readonly<Record<string, string>>,
-  needs: Needs,
-  held: string | undefined,
-  { platform, platformTimeoutMs, now }: ForeseeDeps,
-): Promise<Look> {
-  const reportAlone: JobGroupFacts = { jobGroupId, finishedAt: now(), labels };
-  if (held !== undefined) return { answered: false, words: `Not asked: ${held}`, facts: reportAlone };
-  const signal = AbortSignal.timeout(platformTimeoutMs);
-  const whyNot = (error: unknown): string => {
-    if (signal.aborted) return `The platform did not answer within ${platformTimeoutMs / 1_000} s`;
-    if (error instanceof PlatformError) return error.message;
-    throw error;
-  };
-  let group: JobGroup;
-  try {
-    group = await platform.getJobGroup(jobGroupId, signal);
-  } catch (error) {
-    const words = whyNot(error);
-    if (!isUnknownJobGroup(error)) return { answered: false, words, facts: reportAlone };
-    const blocked = `The platform does not know job group ${jobGroupId}; it would be asked again for a while`;
-    return { answered: true, words, facts: reportAlone, blocked };
-  }
-  const standing = standingOf(group);
-  const common = {
-    words: `Job group ${jobGroupId} is ${group.status}`,
-    ...(standing.kind === "skip" && { blocked: `It would be skipped: ${standing.words}` }),
-    ...(standing.kind === "not-yet" && { blocked: `${standing.words}: it would be looked at until it ends` }),
-  };
-  try {
-    return { answered: true, ...common, facts: await gatherFacts(group, labels, platform, needs, signal) };
-  } catch (error) {
-    const words = `${common.words}; of its recipe and flow: ${whyNot(error)}`;
-    const facts = await gatherFacts(group, labels, platform, NOTHING, signal);
-    return { answered: false, ...common, words, facts };
-  }
 }
 
 type Judged = Pick<Forecast, "rules" | "tasks" | "notes">;
