@@ -5,6 +5,7 @@ import { publishRoute } from "./publish-route.ts";
 import { runRoute } from "./run-route.ts";
 import { PATHS, type Route, type RouteKind } from "./route.ts";
 import { connectionView, isVisible, jobGroupView, jobsView, groupStatus, outputsView } from "./views.ts";
+import { createWebhookRoute } from "./webhook-route.ts";
 import type { World } from "./world.ts";
 
 /** A request to the platform, read and parsed. */
@@ -26,7 +27,9 @@ export function answerOf(request: PlatformRequest, world: World): Answer {
   if (token === undefined) return usual(401);
   const tooMany = world.quotas.take(token, route.kind, world.settings.quotas);
   if (tooMany !== undefined) return tooMany;
-  const isMissing = route.kind === "publish" && !world.settings.publishRoute;
+  const isMissing =
+    (route.kind === "publish" && !world.settings.publishRoute) ||
+    (route.kind === "createWebhook" && !world.settings.webhookRoute);
   if (route.kind === "unknown" || isMissing) return routeNotFound(method, path);
   const hasBody = method === "PUT" || method === "POST";
   if (hasBody && !/^application\/json\b/i.test(String(request.headers["content-type"]))) return usual(415);
@@ -68,6 +71,7 @@ const ROUTES: Record<RouteKind, Handler> = {
   connectionStatus: (_, world, id) =>
     ofConnection(world, id, ({ reachable }) => ok({ result: reachable ? "SUCCESS" : "FAILURE" })),
   createConnection: ({ body }, world) => createConnection(body, world),
+  createWebhook: ({ body }, world) => createWebhookRoute(body, world),
   person: () => ok({ id: 1, name: "Simulated Person", email: "person@example.com", state: "active" }),
   workspace: () => ok({ id: 1, name: "simulator", slug: "simulator" }),
   spec: () =>

@@ -1,14 +1,9 @@
 #!/usr/bin/env node
 import { pino } from "pino";
-import { RESOLVE_USAGE, runResolve, UsageError } from "./commands.ts";
-import { ConfigError, readConfig } from "./config.ts";
-import { createRelay } from "./relay.ts";
-
-const USAGE = `Usage:
-  publish-relay start
-  ${RESOLVE_USAGE}
-Settings come from the environment; the README lists them.`;
-const EXIT = { ok: 0, failed: 1, wrongSetting: 2 } as const;
+import { EXIT, explainError, runCommandLine } from "./command-line.ts";
+import type { ResolveArguments } from "./commands.ts";
+import { readConfig } from "./config.ts";
+import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
 const STOP_MS = 14_000;
@@ -17,6 +12,8 @@ async function start(): Promise<void> {
   const config = readConfig(process.env);
   // Written beside the work, not in it; what is left at the end is written before the process goes.
   const log = pino({ level: config.logLevel }, pino.destination({ sync: false }));
+  // Loaded here: help and the other commands need nothing of it, and it takes a while.
+  const { createRelay } = await import("./relay.ts");
   const relay = createRelay(config, log);
 
   let stopping = false;
@@ -44,35 +41,24 @@ async function start(): Promise<void> {
   }
 }
 
-async function resolve(args: readonly string[]): Promise<void> {
+async function resolve(args: ResolveArguments): Promise<void> {
   const config = readConfig(process.env);
-  const log = pino({ level: "warn" }, pino.destination(2));
-  process.stdout.write(`${await runResolve(args, config, log)}\n`);
+  const { runResolve } = await import("./commands.ts");
+  say(await runResolve(args, config, pino({ level: "warn" }, pino.destination(2))));
 }
 
-function explain(error: unknown): number {
-  if (error instanceof ConfigError || error instanceof UsageError) {
-    process.stderr.write(`${error.message}\n`);
-    return EXIT.wrongSetting;
-  }
-  process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n`);
-  return EXIT.failed;
+async function createWebhook(args: WebhookCreateArguments): Promise<void> {
+  const { lines, warnings } = await runWebhookCreate(args, readConfig(process.env));
+  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
+  say(lines.join("\n"));
 }
 
-const [command, ...args] = process.argv.slice(2);
-switch (command) {
-  case "start":
-    start().catch((error: unknown) => process.exit(explain(error)));
-    break;
-  case "resolve":
-    resolve(args).catch((error: unknown) => process.exit(explain(error)));
-    break;
-  case "help":
-  case "--help":
-  case "-h":
-    process.stdout.write(`${USAGE}\n`);
-    break;
-  default:
-    process.stderr.write(`${USAGE}\n`);
-    process.exitCode = EXIT.wrongSetting;
+function say(text: string): void {
+  process.stdout.write(`${text}\n`);
 }
+
+runCommandLine(process.argv.slice(2), { start, resolve, createWebhook }).catch((error: unknown) => {
+  const { code, words } = explainError(error);
+  if (words) process.stderr.write(`${words}\n`);
+  process.exit(code);
+});

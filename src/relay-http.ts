@@ -9,7 +9,8 @@ import type { Metrics } from "./http/metrics.ts";
 import { createHttpServer } from "./http/server.ts";
 import type { Report } from "./producers/accept-report.ts";
 import type { Verify } from "./producers/signatures.ts";
-import { createWebhook } from "./producers/webhook.ts";
+import type { Foresee } from "./producers/webhook-check.ts";
+import { createWebhook, proofOf } from "./producers/webhook.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
 import type { Connections } from "./queues/connections.ts";
@@ -32,6 +33,8 @@ export interface HttpParts {
   readonly metrics: Metrics;
   readonly resolve: Resolve;
   readonly verify: Verify;
+  /** What would come of a report; for the check of a webhook. */
+  readonly foresee: Foresee;
   /** Read on the connection that gives up soon. */
   readonly stories: CompletionRecords;
   readonly keys: Keys;
@@ -46,7 +49,7 @@ export interface Http {
 
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<Http> {
-  const { config, log, report, verify, stories, resolve, metrics } = parts;
+  const { config, log, report, verify, foresee, stories, resolve, metrics } = parts;
   const health = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");
   const board = web ? openBoard(parts) : undefined;
@@ -55,7 +58,7 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       ...health,
       metrics: metrics.handler,
       ...(web && {
-        webhook: createWebhook({ report, log, verify }),
+        ...createWebhook({ report, log, verify, foresee, proof: proofOf(config.webhook.scheme) }),
         api: createApi(
           { report, log, story: (id) => tellStory(stories, id), resolve },
           { tokens: config.apiTokens },

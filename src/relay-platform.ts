@@ -4,17 +4,22 @@ import { createDesignerCloud } from "./designer-cloud/client.ts";
 import { createGate } from "./designer-cloud/gate.ts";
 import { createTokenSource } from "./designer-cloud/token.ts";
 import { PlatformError } from "./errors.ts";
-import type { DispatchDeps } from "./processors/dispatch-completion.ts";
+import type { FactsPlatform } from "./processors/job-group-facts.ts";
 import type { PublishPlatform } from "./processors/publish-task.ts";
 import type { GateStore } from "./queues/gate-store.ts";
 
 /** Everything that the processors ask of the platform, through the gate. */
-export type Platform = PublishPlatform & DispatchDeps["platform"] & { readonly close: () => Promise<void> };
+export type Platform = PublishPlatform &
+  FactsPlatform & {
+    /** The same questions past the gate: they neither wait for it nor shut or open it. */
+    readonly pastGate: FactsPlatform;
+    readonly close: () => Promise<void>;
+  };
 
 /** The platform behind its gate. Without an address every call waits, as if the platform were away. */
 export function openPlatform(config: Config, gateStore: GateStore, log: Logger): Platform {
-  const { url, token, tokenFile } = config.platform;
-  const source = createTokenSource({ ...(token && { token }), ...(tokenFile && { file: tokenFile }) });
+  const { url } = config.platform;
+  const source = tokenOf(config);
   const gate = createGate(gateStore, {
     onShut: (event) =>
       log.error(event, "the gate to the platform is shut: nothing is published, nothing is lost"),
@@ -60,8 +65,14 @@ export function openPlatform(config: Config, gateStore: GateStore, log: Logger):
       }));
     },
     publish: (id, body, guard, signal) => gate.pass(() => client.publish(id, body, guard, signal)),
+    pastGate: client,
     close: () => client.close(),
   };
+}
+
+/** The token of the settings; a file is read when it is asked for. */
+export function tokenOf({ platform: { token, tokenFile } }: Config): ReturnType<typeof createTokenSource> {
+  return createTokenSource({ ...(token && { token }), ...(tokenFile && { file: tokenFile }) });
 }
 
 /** A token that may not look at connections does not learn where a table is. */
@@ -71,16 +82,15 @@ function unlessRefused(error: unknown): { database?: string } {
 }
 
 function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
-  const fail = () =>
-    pass<never>(() =>
-      Promise.reject(
-        new PlatformError("DESIGNER_CLOUD_URL is not set, so the platform cannot be asked", {
-          next: "gate",
-          gate: "away",
-          code: "NOT_CONFIGURED",
-        }),
-      ),
+  const refuse = () =>
+    Promise.reject(
+      new PlatformError("DESIGNER_CLOUD_URL is not set, so the platform cannot be asked", {
+        next: "gate",
+        gate: "away",
+        code: "NOT_CONFIGURED",
+      }),
     );
+  const fail = () => pass<never>(refuse);
   return {
     getJobGroup: fail,
     getRecipe: fail,
@@ -89,6 +99,7 @@ function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
     listOwnGroups: fail,
     listTables: fail,
     publish: fail,
+    pastGate: { getJobGroup: refuse, getRecipe: refuse, getFlow: refuse },
     close: () => Promise.resolve(),
   };
 }

@@ -9,6 +9,7 @@ import { publishQueue } from "./queues/names.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
+import { createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
@@ -61,6 +62,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       keys,
       report,
       verify,
+      foresee: createForesee(core, intake, config.rulesFile),
       workers: () => workers,
       breakers,
       metrics,

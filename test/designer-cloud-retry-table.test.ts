@@ -277,8 +277,39 @@ describe("a read", () => {
   });
 });
 
+describe("a create", () => {
+  const task = {
+    name: "n",
+    flowId: 11,
+    url: "https://relay.example.com",
+    method: "post",
+    triggerEvent: "onJobDone",
+    triggerObject: "any",
+    body: "{}",
+    headers: {},
+    sslVerification: true,
+    retryOnFailure: true,
+  } as const;
+  const { "409 same target": _same, "send-window-over": _over, ...others } = publishCases;
+  const shared = Object.fromEntries(Object.entries(others).filter(([row]) => !row.endsWith(" busy")));
+
+  test.for(rowsOf(shared))("is sent once and never asked for again on a guess: %s", async ([row, one]) => {
+    const { server, failure, message } = await fail(
+      one,
+      (platform, signal) => platform.createWebhookTask(task, signal),
+      row,
+    );
+    // As a publish is judged, but that no status means "busy": no other create is in its way.
+    const next = ["busy", "retry"].includes(one.verdict.next) ? "refused" : one.verdict.next;
+    expect(failure.next).toBe(next);
+    expect(server.requests.filter((request) => request.startsWith("POST ")).length).toBe(one.seen ?? 1);
+    expect(message).toContain("POST /v4/webhookFlowTasks");
+  });
+});
+
 test("what nobody foresaw may have been applied when it was a publish", () => {
   expect(judge("publish", ["799", "7xx"])).toEqual(UNKNOWN);
+  expect(judge("create", ["799", "7xx"])).toEqual(UNKNOWN);
   expect(judge("read", ["799", "7xx"])).toEqual(RETRY);
 });
 

@@ -66,6 +66,77 @@ describe("routes", () => {
   });
 });
 
+describe("what the HTTP parser or the protocol refuses", () => {
+  const POST = "POST /webhooks/designer-cloud HTTP/1.1\r\n";
+
+  /** Everything that comes back until the connection ends. */
+  async function speak(port: number, text: string): Promise<string> {
+    const socket = connect(port, "127.0.0.1");
+    let got = "";
+    socket.on("data", (chunk: Buffer) => {
+      got += chunk.toString();
+    });
+    socket.on("error", () => {});
+    socket.write(text);
+    await once(socket, "close");
+    return got;
+  }
+
+  it.each([
+    ["no Host", `${POST}connection: close\r\ncontent-length: 0\r\n\r\n`, 400, "Host is missing"],
+    [
+      "an unknown Expect",
+      `${POST}host: x\r\nconnection: close\r\nexpect: x\r\ncontent-length: 0\r\n\r\n`,
+      417,
+      "Expect",
+    ],
+    [
+      "two lengths",
+      `${POST}host: x\r\ncontent-length: 2\r\ntransfer-encoding: chunked\r\n\r\n{}`,
+      400,
+      "HTTP/1.1",
+    ],
+    ["large headers", `${POST}host: x\r\nx: ${"a".repeat(30_000)}\r\n\r\n`, 431, "headers are too large"],
+    [
+      "large chunk extensions",
+      `${POST}host: x\r\ntransfer-encoding: chunked\r\n\r\n2;${"a".repeat(30_000)}\r\n{}\r\n0\r\n\r\n`,
+      413,
+      "chunk extensions",
+    ],
+  ])("is answered as a problem: %s", async (_what, text, status, words) => {
+    const { port } = await start({
+      webhook: (req, res) => void req.on("end", () => sendJson(res, 202, {})).resume(),
+    });
+    const answer = await speak(port, text);
+    expect(answer).toMatch(
+      new RegExp(`^HTTP/1\\.1 ${status} [\\s\\S]*application/problem\\+json[\\s\\S]*"status":${status}`),
+    );
+    expect(answer).toContain(words);
+  });
+
+  it("does not take its answer from a request that came whole before the nonsense", async () => {
+    let answer = () => {};
+    const arrived = new Promise<void>((resolve) => {
+      const webhook: Routes["healthz"] = (req, res) => {
+        req.resume().on("end", () => {
+          answer = () => sendJson(res, 202, { stored: true });
+          resolve();
+        });
+      };
+      void start({ webhook }).then(({ port }) => {
+        spoken = speak(
+          port,
+          `${POST}host: x\r\nconnection: close\r\ncontent-length: 2\r\n\r\n{}nonsense\r\n\r\n`,
+        );
+      });
+    });
+    let spoken: Promise<string> = Promise.resolve("");
+    await arrived;
+    answer();
+    expect(await spoken).toMatch(/^HTTP\/1\.1 202 [\s\S]*\{"stored":true\}$/);
+  });
+});
+
 describe("health", () => {
   it("is alive whatever its checks say", async () => {
     const { url } = await start({}, [{ name: "redis", check: async () => "it is away" }]);

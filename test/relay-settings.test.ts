@@ -102,3 +102,24 @@ test("with nothing set up it starts on loopback with a Redis of its own, and say
   relay.signal("SIGTERM");
   expect(await relay.exited).toEqual({ code: 0, signal: null });
 });
+
+test("WEBHOOK_AUTH=none is said out loud at every start, and takes an unsigned webhook", async () => {
+  const settings = { PORT: "0", WEBHOOK_AUTH: "none" };
+  const first = await start(settings);
+  const [, port] = await first.line(/"port":(\d+).*"msg":"ready"/);
+  const webhook = await fetch(`http://127.0.0.1:${port}/webhooks/designer-cloud`, {
+    method: "POST",
+    headers: { "content-type": "application/json" },
+    body: '{"jobId":"$jobId"}',
+  });
+  expect(webhook.status).toBe(200);
+  expect(await webhook.json()).toMatchObject({
+    understood: { sender: "nothing was asked of it, WEBHOOK_AUTH is none" },
+  });
+  const second = await start(settings);
+  for (const relay of [first, second]) {
+    await relay.line(/"level":40.*WEBHOOK_AUTH is none: whoever reaches this port can report completions/);
+    relay.signal("SIGTERM");
+    expect((await relay.exited).code).toBe(0);
+  }
+});

@@ -51,7 +51,37 @@ describe("a report of a completion", () => {
   });
 
   it("is a test delivery while $jobId is not replaced", () => {
-    expect(read({ jobId: "$jobId", jobStatus: "$jobStatus" })).toEqual({ kind: "test" });
+    expect(read({ jobId: "$jobId", jobStatus: "$jobStatus", env: "prod" })).toEqual({
+      kind: "test",
+      mark: '"$jobId" was not replaced',
+      labels: { env: "prod" },
+    });
+    expect(read({ jobGroupId: "$jobId", status: "Complete" })).toMatchObject({
+      kind: "test",
+      status: "Complete",
+    });
+  });
+
+  it.each([
+    [{ test: true }],
+    [{ test: "true" }],
+    [{ type: "test" }],
+    [{ event: "Test" }],
+    [{ type: "ping" }],
+  ])("is a test delivery with %j and no job id", (mark) => {
+    expect(read({ ...mark, jobStatus: "Complete" })).toMatchObject({ kind: "test", status: "Complete" });
+    // A mark beside an id is a label: no real report is lost by it.
+    expect(read({ ...mark, jobId: 31 })).toMatchObject({ kind: "report", report: { jobGroupId: 31 } });
+  });
+
+  it.each([
+    [{ test: false }],
+    [{ test: 1 }],
+    [{ type: "testing" }],
+    [{ type: ["test"] }],
+    [{ type: { toString: 1 } }],
+  ])("is no test delivery with %j and no job id", (body) => {
+    expect(detail(body)).toContain('"jobId" is missing');
   });
 
   it("has no status when only $jobStatus was left as it is", () => {
@@ -80,6 +110,11 @@ describe("a report of a completion", () => {
     ["an empty id", { jobId: "" }, '"jobId" must be'],
     ["two different ids", { jobId: 31, jobGroupId: 32 }, "send one of them"],
     ["a status that is no string", { jobId: 31, jobStatus: 3 }, '"jobStatus" must be a string'],
+    ["half of a character in a label", { jobId: 31, note: "a\ud800" }, "half of a character"],
+    ["half of a character in a name", { jobId: 31, "a\udc00": 1 }, "half of a character"],
+    ["half of a character in labels", { jobId: 31, labels: { note: "\ud83d" } }, "half of a character"],
+    ["half of a character in its status", { jobId: 31, jobStatus: "\ud800" }, "half of a character"],
+    ["a test delivery whose labels could not be taken", { jobId: "$jobId", note: "v".repeat(1_001) }, "1001"],
     ["labels in a list", { jobId: 31, labels: ["a"] }, '"labels" must be an object'],
     ["labels as text", { jobId: 31, labels: "a" }, '"labels" must be an object'],
     ["a long name", { jobId: 31, ["n".repeat(101)]: 1 }, "must have 1 to 100 characters"],

@@ -12,7 +12,9 @@ import { createHealth } from "../src/http/health.ts";
 import type { Report } from "../src/producers/accept-report.ts";
 import type { CompletionReport } from "../src/producers/report.ts";
 import { createVerify, sign } from "../src/producers/signatures.ts";
-import { createWebhook, type WebhookOptions } from "../src/producers/webhook.ts";
+import type { SignedRouteOptions } from "../src/producers/signed-route.ts";
+import type { Foresee } from "../src/producers/webhook-check.ts";
+import { createWebhook, proofOf } from "../src/producers/webhook.ts";
 
 const SECRET = "s3cret";
 const GOOD = '{"jobId":"31","jobStatus":"Complete","env":"prod"}';
@@ -22,7 +24,8 @@ afterEach(async () => {
   await Promise.all(open.splice(0).map((server) => server.close()));
 });
 
-interface Setup extends WebhookOptions {
+interface Setup extends SignedRouteOptions {
+  readonly foresee?: Foresee;
   readonly report?: Report;
   readonly secrets?: string[];
   readonly server?: Partial<HttpServerOptions>;
@@ -39,16 +42,18 @@ async function start(setup: Setup = {}) {
     reports.push(given);
     return store(given);
   };
-  const webhook = createWebhook(
+  const routes = createWebhook(
     {
       verify: createVerify({ scheme: "designer-cloud", secrets }),
       report,
+      proof: proofOf("designer-cloud"),
+      ...(setup.foresee && { foresee: setup.foresee }),
       log: { warn: (_fields, message) => void warnings.push(message) },
     },
     setup,
   );
   const server = createHttpServer(
-    { ...createHealth([]), webhook },
+    { ...createHealth([]), ...routes },
     { host: "127.0.0.1", port: 0, closeTimeoutMs: 500, ...setup.server },
   );
   open.push(server);
@@ -89,6 +94,39 @@ async function dial(port: number, text: string): Promise<{ socket: Socket; answe
   return { socket, answer };
 }
 
+describe("checks", () => {
+  it("count against the webhooks in flight, and only 8 run at once", async () => {
+    const waiting: Array<() => void> = [];
+    const foresee = () => new Promise<object>((resolve) => waiting.push(() => resolve({ detail: "x" })));
+    const few = await start({ foresee, maxInFlight: 1 });
+    const first = post(`${few.url}/check`, GOOD);
+    while (waiting.length < 1) await new Promise((resolve) => setTimeout(resolve, 5));
+    expect((await post(few.url, GOOD)).status).toBe(429);
+    waiting.splice(0).forEach((go) => go());
+    expect((await first).status).toBe(200);
+    expect((await post(few.url, GOOD)).status).toBe(202);
+
+    const { url } = await start({ foresee });
+    const eight = Array.from({ length: 8 }, () => post(`${url}/check`, GOOD));
+    while (waiting.length < 8) await new Promise((resolve) => setTimeout(resolve, 5));
+    const ninth = await post(`${url}/check`, GOOD);
+    expect(ninth.status).toBe(429);
+    expect(ninth.headers.get("retry-after")).toBe("1");
+    expect((await post(url, GOOD)).status).toBe(202);
+    for (const go of waiting.splice(0)) go();
+    for (const response of await Promise.all(eight)) expect(response.status).toBe(200);
+  });
+
+  it("that fail are 503, and give their place back", async () => {
+    const { url } = await start({ maxInFlight: 1, foresee: () => Promise.reject(new Error("away")) });
+    for (let round = 0; round < 10; round++) {
+      const response = await post(`${url}/check`, GOOD);
+      expect(response.status).toBe(503);
+      expect((await problem(response))["detail"]).toContain("Nothing was stored");
+    }
+  });
+});
+
 describe("a webhook", () => {
   it("that is signed is on the queue before its 202", async () => {
     let stored = false;
@@ -118,6 +156,24 @@ describe("a webhook", () => {
       detail: expect.stringContaining("test delivery"),
     });
     expect(reports).toEqual([]);
+  });
+
+  it("that is marked as a test and has no job id is 200, and hears what was understood", async () => {
+    const { url, reports } = await start();
+    const response = await post(url, '{"type":"test","jobStatus":"Complete","env":"prod"}');
+    expect(response.status).toBe(200);
+    expect(await response.json()).toMatchObject({
+      test: true,
+      detail: expect.stringContaining('"type" is "test"'),
+      understood: {
+        sender: "its signature is good",
+        status: "Complete",
+        labels: { type: "test", env: "prod" },
+      },
+    });
+    expect(reports).toEqual([]);
+    const unsigned = await post(url, '{"test":true}', { "x-webhook-signature": "t=1,sha256=00" });
+    expect(unsigned.status).toBe(401);
   });
 
   it("that is unsigned, wrongly signed or stale is 401, before its body is looked at", async () => {
@@ -163,6 +219,19 @@ describe("a webhook", () => {
     expect(reports).toEqual([]);
   });
 
+  it("that is not UTF-8 is 400", async () => {
+    const { port, reports } = await start();
+    const body = Buffer.from([...Buffer.from('{"jobId":"31","note":"'), 0xff, 0xc0, ...Buffer.from('"}')]);
+    const signature = sign("designer-cloud", SECRET, body)["x-webhook-signature"];
+    const { socket, answer } = await dial(
+      port,
+      `POST ${WEBHOOK_PATH} HTTP/1.1\r\nhost: x\r\nconnection: close\r\nx-webhook-signature: ${signature}\r\ncontent-length: ${body.length}\r\n\r\n`,
+    );
+    socket.write(body);
+    expect(await answer).toMatch(/^HTTP\/1\.1 400 [\s\S]*not UTF-8/);
+    expect(reports).toEqual([]);
+  });
+
   it("in another method is 405 with Allow", async () => {
     const { url } = await start();
     for (const method of ["GET", "PUT", "DELETE"]) {
@@ -179,6 +248,8 @@ describe("a webhook", () => {
       "application/json; charset=utf-8",
       "Application/JSON",
       "application/cloudevents+json",
+      'application/json;charset="UTF-8"',
+      "application/json; x=1; charset=utf8",
     ]) {
       expect((await post(url, GOOD, { "content-type": type })).status).toBe(202);
     }
@@ -192,7 +263,21 @@ describe("a webhook", () => {
       expect(response.status).toBe(415);
       expect((await problem(response))["detail"]).toContain("application/json");
     }
-    expect((await post(url, GOOD, { "content-encoding": "gzip" })).status).toBe(415);
+    for (const type of [
+      "application/json; charset=latin1",
+      "application/json; charset=utf-8; charset=utf-16",
+      "application/json; charset=",
+    ]) {
+      const response = await post(url, GOOD, { "content-type": type });
+      expect(response.status).toBe(415);
+      expect((await problem(response))["detail"]).toContain("charset=utf-8");
+    }
+    for (const encoding of ["gzip", "br", "identity, gzip", "utf-8"]) {
+      const response = await post(url, GOOD, { "content-encoding": encoding });
+      expect(response.status).toBe(415);
+      expect((await problem(response))["detail"]).toContain("uncompressed");
+    }
+    expect((await post(url, GOOD, { "content-encoding": "Identity" })).status).toBe(202);
     const signature = sign("designer-cloud", SECRET, GOOD)["x-webhook-signature"];
     const { answer } = await dial(
       port,
@@ -334,6 +419,14 @@ describe("a webhook", () => {
       `POST ${WEBHOOK_PATH} HTTP/1.1\r\nhost: x\r\ncontent-type: application/json\r\ncontent-length: 60\r\n\r\n{"jobId":`,
     );
     expect(await answer).toMatch(/^HTTP\/1\.1 408 [\s\S]*application\/problem\+json/);
+  });
+
+  it("whose headers come too slowly is 408", async () => {
+    const { port } = await start({ server: { headersTimeoutMs: 300, requestTimeoutMs: 5_000 } });
+    const { socket, answer } = await dial(port, `POST ${WEBHOOK_PATH} HTTP/1.1\r\nhost: x\r\n`);
+    const dripping = setInterval(() => socket.write("x-a: b\r\n"), 50);
+    socket.once("close", () => clearInterval(dripping));
+    expect(await answer).toMatch(/^HTTP\/1\.1 408 /);
   });
 
   it("can come many times over one connection", async () => {

@@ -161,6 +161,9 @@ export const publishAnswer = z
   )
   .transform((answer) => present({ jobGroupId: answer.jobgroupId }));
 
+/** The 201 of something that was made. */
+export const createdAnswer = z.object({ id });
+
 /** Leaves out what is null or undefined. */
 function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {
   const kept = Object.entries(fields).filter(([, value]) => value !== null && value !== undefined);

@@ -1,6 +1,7 @@
 import type { z } from "zod";
 import {
   connectionAnswer,
+  createdAnswer,
   flowAnswer,
   jobGroupAnswer,
   jobLibraryAnswer,
@@ -43,6 +44,24 @@ interface PublishRequest {
   readonly flowNodeId?: number;
 }
 
+/** A flow's webhook task. Source: POST /v4/webhookFlowTasks. */
+export interface WebhookTask {
+  readonly name: string;
+  readonly flowId: number;
+  readonly url: string;
+  readonly method: "post";
+  readonly triggerEvent: "onJobSuccess" | "onJobFailure" | "onJobDone";
+  /** Any output of the flow, or some. */
+  readonly triggerObject: "any";
+  /** The text that is sent, `$jobId` and `$jobStatus` in it replaced. */
+  readonly body: string;
+  readonly headers: Readonly<Record<string, string>>;
+  /** What requests are signed with; without it they are not. */
+  readonly secretKey?: string;
+  readonly sslVerification: boolean;
+  readonly retryOnFailure: boolean;
+}
+
 /** The platform took the publish; it says nothing about its outcome. */
 interface PublishStarted {
   readonly status: number;
@@ -70,6 +89,8 @@ export interface DesignerCloud {
     guard: { mayStillSend(): boolean },
     signal?: AbortSignal,
   ): Promise<PublishStarted>;
+  /** Creates a webhook task, once: the request is sent at most once, and a failure `unknown` may have made it. */
+  createWebhookTask(task: WebhookTask, signal?: AbortSignal): Promise<{ readonly id: number }>;
   /** Closes all connections. A call that is still under way fails; a publish among them as `unknown`. */
   close(): Promise<void>;
 }
@@ -115,6 +136,12 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
         signal,
       });
       return { status, ...value, ...(requestId ? { requestId } : {}) };
+    },
+    async createWebhookTask(task, signal) {
+      const name: CallName = { kind: "create", method: "POST", path: "/v4/webhookFlowTasks" };
+      const body = JSON.stringify(task);
+      const { value } = await callPlatform(deps, name, createdAnswer, { body, signal });
+      return value;
     },
     close: () => connections.destroy(),
   };

@@ -10,7 +10,7 @@ const WORDS_MAX_BYTES = 65_536;
 
 /** One request, and what may stop it. */
 interface ExchangeRequest {
-  readonly method: "GET" | "PUT";
+  readonly method: "GET" | "PUT" | "POST";
   readonly path: string;
   readonly headers: Readonly<Record<string, string>>;
   readonly body?: string;

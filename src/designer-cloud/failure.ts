@@ -13,7 +13,7 @@ import { type CallKind, judge, type TransportEvent } from "./retry-table.ts";
 /** A call, as messages name it. */
 export interface CallName {
   readonly kind: CallKind;
-  readonly method: "GET" | "PUT";
+  readonly method: "GET" | "PUT" | "POST";
   readonly path: string;
 }
 
@@ -149,6 +149,8 @@ function hintFor(answer: Answer, words: PlatformWords, call: CallName): string |
     return "the access token is missing, expired or of another workspace; set DESIGNER_CLOUD_TOKEN anew";
   if (call.kind === "publish" && words.name === "RouteNotFoundException")
     return "this tenant has no publish route";
+  if (call.kind === "create" && words.name === "RouteNotFoundException")
+    return "this tenant has no route for that";
   return undefined;
 }
 

@@ -1,7 +1,10 @@
 import type { GateReason, Next } from "../errors.ts";
 
-/** `publish` is the one PUT that changes something; a `read` can be repeated at will. */
-export type CallKind = "publish" | "read";
+/**
+ * `publish` is the one PUT that changes something; a `read` can be repeated at will; a `create` makes a new object each
+ * time, so one that may have arrived is never sent again by itself.
+ */
+export type CallKind = "publish" | "read" | "create";
 
 /** What is to be done after something happened to a call. */
 export interface Verdict {
@@ -119,6 +122,32 @@ export const RETRY_TABLE = {
     "504": AWAY,
     "5xx": RETRY,
   },
+  create: {
+    "no-token": UNAUTHORIZED,
+    "dns-failure": AWAY,
+    "connection-refused": AWAY,
+    "tls-failure": AWAY,
+    "connect-timeout": AWAY,
+    "no-connection": AWAY,
+    "no-free-connection": AWAY,
+    "send-window-over": NOT_SENT,
+    "stopped-before-sending": NOT_SENT,
+    "stopped-after-sending": UNKNOWN,
+    "headers-timeout": UNKNOWN,
+    "body-timeout": UNKNOWN,
+    "connection-lost": UNKNOWN,
+    "not-http": UNKNOWN,
+    "too-large": UNKNOWN,
+    "bad-json": UNKNOWN,
+    "wrong-shape": UNKNOWN,
+    "303": UNKNOWN,
+    "3xx": AWAY,
+    "401": UNAUTHORIZED,
+    "408": UNKNOWN,
+    "429": THROTTLED,
+    "4xx": REFUSED,
+    "5xx": UNKNOWN,
+  },
 } as const satisfies Record<CallKind, Record<TransportEvent, Verdict> & Record<string, Verdict>>;
 
 /** The verdict on the first of `rows` that the table has; of rows that nobody foresaw, the careful one. */
@@ -128,5 +157,5 @@ export function judge(call: CallKind, rows: readonly string[]): Verdict {
     const verdict = table[row];
     if (verdict) return verdict;
   }
-  return call === "publish" ? UNKNOWN : RETRY;
+  return call === "read" ? RETRY : UNKNOWN;
 }

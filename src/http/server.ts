@@ -1,6 +1,6 @@
-import { createServer, STATUS_CODES, type Server } from "node:http";
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
-import type { Duplex } from "node:stream";
+import { answerClientError } from "./client-error.ts";
 import { sendProblem, type Handler } from "../producers/problem.ts";
 
 /** What answers each route; a route whose handler is absent is 404. */
@@ -9,6 +9,7 @@ export interface Routes {
   readonly readyz: Handler;
   readonly metrics?: Handler;
   readonly webhook?: Handler;
+  readonly webhookCheck?: Handler;
   readonly api?: Handler;
   /** The Express app; nothing else passes through Express. */
   readonly board?: Handler;
@@ -34,6 +35,7 @@ export interface HttpServer {
 }
 
 export const WEBHOOK_PATH = "/webhooks/designer-cloud";
+const WEBHOOK_CHECK_PATH = `${WEBHOOK_PATH}/check`;
 export const BOARD_PATH = "/board";
 
 /** Longer than the idle time of usual load balancers (60 s), so that it is they who hang up. */
@@ -51,10 +53,15 @@ export function createHttpServer(routes: Routes, options: HttpServerOptions): Ht
       headersTimeout: Math.min(headersTimeoutMs, requestTimeoutMs),
       keepAliveTimeout: KEEP_ALIVE_MS,
       connectionsCheckingInterval: Math.min(SLOW_CHECK_MS, requestTimeoutMs),
+      // Asked for by the router: Node would refuse without a word.
+      requireHostHeader: false,
     },
     createRouter(routes),
   );
   server.on("clientError", answerClientError);
+  server.on("checkExpectation", (_req: IncomingMessage, res: ServerResponse) =>
+    sendProblem(res, { status: 417, detail: "Send no header Expect, or Expect: 100-continue." }),
+  );
   let closing: Promise<void> | undefined;
   return {
     listen: () => listen(server, options),
@@ -67,15 +74,19 @@ function createRouter(routes: Routes): Handler {
   const add = (path: string, handler: Handler | undefined) =>
     handler !== undefined && exact.set(path, handler);
   add(WEBHOOK_PATH, routes.webhook);
+  add(WEBHOOK_CHECK_PATH, routes.webhookCheck);
   add("/healthz", routes.healthz);
   add("/readyz", routes.readyz);
   add("/metrics", routes.metrics);
   add(BOARD_PATH, routes.board);
   const known = [
-    ...[...exact.keys()].map((path) => (path === WEBHOOK_PATH ? `POST ${path}` : `GET ${path}`)),
+    ...[...exact.keys()].map((path) => (path.startsWith(WEBHOOK_PATH) ? `POST ${path}` : `GET ${path}`)),
     ...(routes.api === undefined ? [] : ["/v1/..."]),
   ].join(", ");
   return (req, res) => {
+    if (req.headers.host === undefined && req.httpVersion === "1.1") {
+      return sendProblem(res, { status: 400, detail: "The header Host is missing: HTTP/1.1 asks for it." });
+    }
     const url = req.url ?? "/";
     const query = url.indexOf("?");
     const path = query === -1 ? url : url.slice(0, query);
@@ -123,35 +134,4 @@ async function close(server: Server, timeoutMs: number): Promise<void> {
   await ended;
   clearInterval(idle);
   clearTimeout(deadline);
-}
-
-/** Requests that never became one: no response object exists, so the answer is written by hand. */
-function answerClientError(error: NodeJS.ErrnoException, socket: Duplex): void {
-  // An answer that is half written must not get another one in its middle.
-  const { _httpMessage: answer } = socket as { _httpMessage?: { readonly headersSent: boolean } | null };
-  if (error.code === "ECONNRESET" || !socket.writable || answer?.headersSent === true) {
-    socket.destroy();
-    return;
-  }
-  const [status, detail] = clientErrorWords(error.code);
-  const title = STATUS_CODES[status] ?? "Error";
-  const body = JSON.stringify({ type: "about:blank", title, status, detail });
-  socket.end(
-    `HTTP/1.1 ${status} ${title}\r\ncontent-type: application/problem+json\r\n` +
-      `content-length: ${Buffer.byteLength(body)}\r\nconnection: close\r\n\r\n${body}`,
-  );
-}
-
-function clientErrorWords(code: string | undefined): [number, string] {
-  switch (code ?? "") {
-    case "ERR_HTTP_REQUEST_TIMEOUT":
-      return [408, "The request did not arrive in time: send it faster, in one piece."];
-    case "HPE_HEADER_OVERFLOW":
-      return [431, "The headers are too large: send fewer or shorter ones."];
-    default:
-      return [
-        400,
-        "This is not a request in HTTP/1.1: check the client, and whether it speaks TLS to a plain port.",
-      ];
-  }
 }

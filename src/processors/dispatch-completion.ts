@@ -7,34 +7,25 @@ import type {
 } from "../queues/completion-record.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
+import {
+  asFirstSeen,
+  type FactsPlatform,
+  gatherFacts,
+  isUnknown,
+  type JobGroup,
+  type Needs,
+  standingOf,
+} from "./job-group-facts.ts";
 import { hasEnded } from "../rules/task-state.ts";
 import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
 
-/** A job group as the platform describes it; times are epoch milliseconds. */
-export interface JobGroup {
-  readonly id: number;
-  readonly status: string;
-  readonly name?: string;
-  readonly ranFrom?: string;
-  readonly ranFor?: string;
-  readonly recipeId?: number;
-  readonly flowRunId?: number;
-  readonly creatorId?: number;
-  readonly workspaceId?: number;
-  readonly updatedAt: number;
-}
-
 export interface DispatchDeps {
-  readonly platform: {
-    getJobGroup(id: number, signal?: AbortSignal): Promise<JobGroup>;
-    getRecipe(id: number, signal?: AbortSignal): Promise<{ id: number; name?: string; flowId?: number }>;
-    getFlow(id: number, signal?: AbortSignal): Promise<{ id: number; name?: string }>;
-  };
+  readonly platform: FactsPlatform;
   readonly records: Pick<CompletionRecords, "read" | "plan" | "conclude">;
   /** The rules in force, and the pure functions that read them. */
   readonly rules: {
     readonly current: Rules;
-    needs(rules: Rules): { recipe: boolean; flowName: boolean };
+    needs(rules: Rules): Needs;
     plan(rules: Rules, facts: JobGroupFacts): Planned;
   };
   /** Adds a job for each task; a task whose job exists is left alone. */
@@ -71,7 +62,7 @@ export async function dispatchCompletion(jobGroupId: number, deps: DispatchDeps,
   for (;;) {
     const { completion, tasks: planned } = await deps.records.read(jobGroupId);
     if (!completion) throw new Error(`The record of job group ${jobGroupId} is gone`);
-    const verdict = await judge({ ...completion, ...firstSeen(planned) }, jobGroupId, deps, run);
+    const verdict = await judge({ ...completion, planned }, jobGroupId, deps, run);
     if ("next" in verdict) return verdict;
     const { outcome, words, tasks } = verdict;
     if (await deps.records.conclude(jobGroupId, completion.rev, outcome, words)) {
@@ -90,12 +81,8 @@ interface Verdict {
   readonly tasks: number;
 }
 
-/** What is dispatched, and when its job group finished as far as its first tasks know: a publish may touch it later. */
-type Dispatched = Completion & { readonly finishedAt?: number };
-
-function firstSeen(tasks: readonly RecordedTask[]): { finishedAt?: number } {
-  return tasks.length === 0 ? {} : { finishedAt: Math.min(...tasks.map(({ plan }) => plan.finishedAt)) };
-}
+/** What is dispatched, and the tasks that were planned before. */
+type Dispatched = Completion & { readonly planned: readonly RecordedTask[] };
 
 async function judge(
   completion: Dispatched,
@@ -107,29 +94,17 @@ async function judge(
   let group: JobGroup | undefined;
   try {
     group = await deps.platform.getJobGroup(jobGroupId, run.signal);
-    switch (group.status) {
-      case "Complete":
+    const standing = standingOf(group);
+    switch (standing.kind) {
+      case "finished":
         break;
-      case "Failed":
-      case "Canceled":
-        return verdict(
-          "skipped",
-          `Skipped: job group ${jobGroupId} ${group.status.toLowerCase()} on the platform`,
-        );
-      default:
+      case "skip":
+        return verdict("skipped", `Skipped: ${standing.words}`);
+      case "not-yet":
         if (ageMs > ENDLESS_AFTER_MS) {
-          return verdict(
-            "failed",
-            `Job group ${jobGroupId} is still "${group.status}" ${days(ageMs)} days after its report`,
-          );
+          return verdict("failed", `${standing.words} ${days(ageMs)} days after its report`);
         }
-        return lookAgain(run, ageMs, `Job group ${jobGroupId} is "${group.status}"`);
-    }
-    if (group.ranFor !== undefined && group.ranFor !== "recipe") {
-      return verdict(
-        "skipped",
-        `Skipped: job group ${jobGroupId} ran for "${group.ranFor}", not for a recipe`,
-      );
+        return lookAgain(run, ageMs, standing.words);
     }
     return await dispatch(group, completion, deps, run);
   } catch (error) {
@@ -143,8 +118,15 @@ async function dispatch(
   deps: DispatchDeps,
   run: Run,
 ): Promise<Verdict> {
-  const facts = await gatherFacts(group, completion, deps, run.signal);
-  const planned = deps.rules.plan(deps.rules.current, facts);
+  const { current, needs, plan } = deps.rules;
+  const facts = await gatherFacts(
+    asFirstSeen(group, completion.planned),
+    completion.labels,
+    deps.platform,
+    needs(current),
+    run.signal,
+  );
+  const planned = plan(current, facts);
   const said = [...planned.problems, ...planned.conflicts].map(({ message }) => message);
   for (const message of said) run.tell(message);
   const notes = said.join("; ");
@@ -170,45 +152,6 @@ async function dispatch(
     [summary(group.id, planned.plans, standing), notes].filter(Boolean).join("; "),
     planned.plans.length,
   );
-}
-
-async function gatherFacts(
-  group: JobGroup,
-  completion: Dispatched,
-  deps: DispatchDeps,
-  signal: AbortSignal,
-): Promise<JobGroupFacts> {
-  const needs = deps.rules.needs(deps.rules.current);
-  const { recipeId } = group;
-  const recipe =
-    recipeId === undefined
-      ? undefined
-      : needs.recipe
-        ? await deps.platform.getRecipe(recipeId, signal)
-        : { id: recipeId };
-  const flowId = recipe && "flowId" in recipe ? recipe.flowId : undefined;
-  const flow =
-    flowId === undefined
-      ? undefined
-      : needs.flowName
-        ? await deps.platform.getFlow(flowId, signal)
-        : { id: flowId };
-  return {
-    jobGroupId: group.id,
-    finishedAt: Math.min(group.updatedAt, completion.finishedAt ?? Infinity),
-    labels: completion.labels,
-    ...(group.name !== undefined && { name: group.name }),
-    ...(recipe && {
-      recipe: { id: recipe.id, ...("name" in recipe && recipe.name !== undefined && { name: recipe.name }) },
-    }),
-    ...(flow && {
-      flow: { id: flow.id, ...("name" in flow && flow.name !== undefined && { name: flow.name }) },
-    }),
-    ...(group.flowRunId !== undefined && { flowRun: group.flowRunId }),
-    ...(group.creatorId !== undefined && { creator: group.creatorId }),
-    ...(group.workspaceId !== undefined && { workspace: group.workspaceId }),
-    ...(group.ranFrom !== undefined && { ranFrom: group.ranFrom }),
-  };
 }
 
 /** One sentence: what is new, and what was there before. */
@@ -242,11 +185,10 @@ function notAnswered(
   const { failure, message } = error;
   switch (failure.next) {
     case "refused":
-      if (failure.status !== 404 && failure.code !== "DataNotFoundException")
-        return verdict("failed", message);
       // The job group is there: it is its recipe or flow that the platform does not find.
-      if (known)
+      if (known && isUnknown(error))
         return ageMs > UNKNOWN_AFTER_MS ? verdict("failed", message) : lookAgain(run, ageMs, message);
+      if (!isUnknown(error)) return verdict("failed", message);
       if (ageMs > UNKNOWN_AFTER_MS) {
         return verdict("unknown", `The platform does not know job group ${jobGroupId}: ${message}`);
       }

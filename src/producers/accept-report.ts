@@ -1,7 +1,7 @@
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
 import { sendJson, sendProblem } from "./problem.ts";
 import { parseJson } from "./read-body.ts";
-import { parseReport, type CompletionReport, type ReportSource } from "./report.ts";
+import { parseReport, type CompletionReport, type ReportSource, type TestReport } from "./report.ts";
 
 /** Puts a completion durably on the queue; `duplicate` only when nothing changed. */
 export type Report = (report: CompletionReport) => Promise<{ completion: string; duplicate: boolean }>;
@@ -14,6 +14,8 @@ interface Log {
 export interface AcceptDeps {
   readonly report: Report;
   readonly log?: Log;
+  /** What showed who the sender is, for the answer to a test: `the signature is good`. */
+  readonly proof?: string;
 }
 
 /** An add may take this long before the sender is told to come again, so that 503 is there within a second. */
@@ -39,17 +41,17 @@ export function createAccept(deps: AcceptDeps): Accept {
   const warn = createThrottledWarn(deps.log);
   return (body, source, { headers }, res, answered) => {
     const json = parseJson(body);
-    const parsed = "status" in json ? json : parseReport(json.value, source);
-    if ("status" in parsed) {
-      sendProblem(res, parsed);
+    if ("status" in json) {
+      sendProblem(res, json);
       return answered();
     }
+    const parsed = parseReport(json.value, source);
     if (parsed.kind === "malformed") {
       sendProblem(res, { status: 400, detail: parsed.detail });
       return answered();
     }
     if (parsed.kind === "test") {
-      sendJson(res, 200, { test: true, detail: TEST_DETAIL });
+      sendJson(res, 200, tellTest(parsed, deps.proof));
       return answered();
     }
     const report = { ...parsed.report, ...deliveryOf(headers) };
@@ -71,8 +73,19 @@ export function createAccept(deps: AcceptDeps): Accept {
   };
 }
 
-const TEST_DETAIL =
-  'This was a test delivery: it was let in, but "$jobId" in it was not replaced, so nothing is published. A real run of the flow sends the id.';
+/** What a test delivery is told: that it was let in, why it counts as a test, and what was understood of it. */
+export function tellTest(test: TestReport, proof: string | undefined): object {
+  const letIn = proof === undefined ? "it was let in" : `it was let in (${proof})`;
+  return {
+    test: true,
+    detail: `This was a test delivery: ${letIn}, but ${test.mark}, so nothing is published. A real run of the flow sends the id.`,
+    understood: {
+      ...(proof !== undefined && { sender: proof }),
+      status: test.status ?? null,
+      labels: test.labels,
+    },
+  };
+}
 
 // A report that timed out may still have landed: the retry has the same id, so it is merged.
 const AWAY_DETAIL =

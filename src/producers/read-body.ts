@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { sendProblem, type Problem } from "./problem.ts";
 
@@ -45,15 +46,24 @@ export function readBody(
 /** Why the body's type cannot be taken; a missing type is read as JSON, as some senders set none. */
 export function refuseType(req: IncomingMessage): Problem | undefined {
   const encoding = req.headers["content-encoding"];
-  if (encoding !== undefined && encoding !== "identity") {
+  if (encoding !== undefined && encoding.trim().toLowerCase() !== "identity") {
     return { status: 415, detail: "Send the body uncompressed, without Content-Encoding." };
   }
   const type = req.headers["content-type"];
-  if (type === undefined || type === "application/json" || JSON_TYPE.test(type)) return undefined;
-  return { status: 415, detail: "Send JSON with Content-Type: application/json." };
+  if (type === undefined || type === "application/json") return undefined;
+  if (!JSON_TYPE.test(type)) return { status: 415, detail: "Send JSON with Content-Type: application/json." };
+  const foreign = Array.from(type.matchAll(CHARSET), ([, charset = ""]) => charset).find(
+    (charset) => !/^utf-?8$/i.test(charset),
+  );
+  if (foreign === undefined) return undefined;
+  return {
+    status: 415,
+    detail: `Send JSON in UTF-8, not in the charset ${JSON.stringify(foreign.slice(0, 40))}: Content-Type: application/json; charset=utf-8.`,
+  };
 }
 
 const JSON_TYPE = /^\s*application\/(?:[\w.!#$&^-]+\+)?json\s*(?:;|$)/i;
+const CHARSET = /;\s*charset\s*=\s*"?([^";]*?)\s*(?="|;|$)/gi;
 
 /** Answers 413 and gives up on the rest of the body after a while. */
 export function sendTooLarge(req: IncomingMessage, res: ServerResponse, maxBytes: number): void {
@@ -77,6 +87,8 @@ export function parseJson(body: Buffer): { readonly value: unknown } | Problem {
       detail: 'The body is empty: send JSON like {"jobId":"$jobId","jobStatus":"$jobStatus"}.',
     };
   }
+  // Read as it is, every wrong byte would become the same replacement character: another label than was signed.
+  if (!isUtf8(body)) return { status: 400, detail: "The body is not UTF-8: send JSON in UTF-8." };
   try {
     return { value: JSON.parse(body.toString("utf8")) as unknown };
   } catch (error) {

@@ -15,11 +15,19 @@ export interface CompletionReport {
   readonly delivery?: string;
 }
 
-/** A report was read; `test` is the platform's "Test" button, which leaves `$jobId` as it is. */
+/** A report was read; `test` is a sender that tries whether it gets through, as the platform's "Test" button does. */
 export type ParsedReport =
   | { readonly kind: "report"; readonly report: CompletionReport }
-  | { readonly kind: "test" }
+  | ({ readonly kind: "test" } & TestReport)
   | { readonly kind: "malformed"; readonly detail: string };
+
+/** What a test delivery holds. */
+export interface TestReport {
+  /** By what it was known: `$jobId` that was not replaced, or a field like `"test": true`. */
+  readonly mark: string;
+  readonly status?: string;
+  readonly labels: Record<string, string>;
+}
 
 const MAX_LABELS = 50;
 const MAX_LABEL_NAME_CHARS = 100;
@@ -67,14 +75,10 @@ export function parseReport(body: unknown, source: ReportSource): ParsedReport {
     return malformed(`The body must be a JSON object like ${BODY_HINT}.`);
   }
   const given = body as Record<string, unknown>;
-  if (given["jobId"] === "$jobId" || given["jobGroupId"] === "$jobId") return { kind: "test" };
-
-  const parsed = fields.safeParse(given);
+  const unreplaced = given["jobId"] === "$jobId" || given["jobGroupId"] === "$jobId";
+  const parsed = fields.safeParse(unreplaced ? { ...given, jobId: undefined, jobGroupId: undefined } : given);
   if (!parsed.success) return malformed(describe(parsed.error, given));
   const { jobId, jobGroupId = jobId, jobStatus, status = jobStatus } = parsed.data;
-  if (jobGroupId === undefined) {
-    return malformed(`"jobId" is missing: set the webhook's body to ${BODY_HINT}.`);
-  }
   if (jobId !== undefined && jobId !== jobGroupId) {
     return malformed(
       `"jobId" is ${jobId} and "jobGroupId" is ${jobGroupId}: they mean the same, send one of them.`,
@@ -87,12 +91,32 @@ export function parseReport(body: unknown, source: ReportSource): ParsedReport {
   const problem = collect(given, OWN_FIELDS, labels) ?? collect(explicit, NONE, labels);
   if (problem !== undefined) return malformed(problem);
   // "$jobStatus" beside a real id: the platform filled in one placeholder alone, which tells nothing.
-  const known = typeof status === "string" && status !== "$jobStatus";
-  return {
-    kind: "report",
-    report: known ? { jobGroupId, status, labels, source } : { jobGroupId, labels, source },
-  };
+  const known = typeof status === "string" && status !== "$jobStatus" ? { status } : {};
+  if (known.status !== undefined && HALF_CHARACTER.test(known.status)) return malformed(HALF_STATUS);
+  if (jobGroupId !== undefined) {
+    return { kind: "report", report: { jobGroupId, ...known, labels, source } };
+  }
+  const mark = unreplaced ? '"$jobId" was not replaced' : testMarkOf(given);
+  if (mark !== undefined) return { kind: "test", mark, ...known, labels };
+  return malformed(`"jobId" is missing: set the webhook's body to ${BODY_HINT}.`);
 }
+
+/** Beside a job's id these are labels like any other: a real report is never taken for a test. */
+function testMarkOf(given: Readonly<Record<string, unknown>>): string | undefined {
+  if (given["test"] === true || given["test"] === "true") return 'it has no job id, and "test" is true';
+  for (const field of ["type", "event"]) {
+    const value = given[field];
+    if (typeof value !== "string" || !TEST_WORDS.has(value.toLowerCase())) continue;
+    return `it has no job id, and "${field}" is "${value}"`;
+  }
+  return undefined;
+}
+
+const TEST_WORDS: ReadonlySet<string> = new Set(["test", "ping"]);
+
+/** JSON may escape half of a surrogate pair, which is no character: Redis' scripts cannot read it. */
+const HALF_CHARACTER = /\p{Surrogate}/u;
+const HALF_STATUS = '"status" holds half of a character (a lone surrogate): send text.';
 
 const NONE: ReadonlySet<string> = new Set();
 
@@ -113,6 +137,9 @@ function collect(
     }
     const text = typeof value === "string" ? value : toText(value);
     if (text === undefined) return `Field "${name}" is nested too deeply: flatten or leave out that field.`;
+    if (HALF_CHARACTER.test(name) || HALF_CHARACTER.test(text)) {
+      return `Field "${shorten(name)}" holds half of a character (a lone surrogate): send text, or leave out that field.`;
+    }
     if (text.length > MAX_LABEL_VALUE_CHARS) {
       return `Field "${name}" has ${text.length} characters, ${MAX_LABEL_VALUE_CHARS} are allowed: shorten or leave out that field.`;
     }

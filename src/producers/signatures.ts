@@ -21,7 +21,8 @@ export interface VerifyOptions {
   readonly now?: () => number;
 }
 
-const DEFAULT_HEADER: Readonly<Record<SignatureScheme, string>> = {
+/** The header that carries the signature or secret, unless it is renamed. */
+export const DEFAULT_HEADER: Readonly<Record<SignatureScheme, string>> = {
   "designer-cloud": "x-webhook-signature",
   "standard-webhooks": "webhook-signature",
   github: "x-hub-signature-256",

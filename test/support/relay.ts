@@ -17,7 +17,7 @@ import { newNamespace, openRedis, redisUrl } from "./redis.ts";
 import { releaseLater } from "./release.ts";
 
 export const API_TOKEN = "api-token";
-const WEBHOOK_SECRET = "webhook-secret";
+export const WEBHOOK_SECRET = "webhook-secret";
 const MAIN = new URL("../../src/main.ts", import.meta.url);
 
 /** A relay that answers, in this process or in one of its own. */
@@ -48,7 +48,8 @@ export interface RelayProcess extends Door {
 export interface Site {
   readonly simulator: Simulator;
   readonly namespace: string;
-  start(): Promise<LocalRelay>;
+  /** `settings` are added to, or put over, those of the site. */
+  start(settings?: Readonly<Record<string, string>>): Promise<LocalRelay>;
   /** Resolves once it says that it is ready, or listens. */
   startProcess(until?: "ready" | "listening"): Promise<RelayProcess>;
   /** What any BullMQ client sees. */
@@ -100,7 +101,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     namespace,
     queue,
     tasks,
-    start: () => startLocal(env),
+    start: (settings) => startLocal({ ...env, ...settings }),
     startProcess: (until = "ready") => startChild(env, until),
     onlyJob: async (name) => {
       const jobs = await queue(name).getJobs();

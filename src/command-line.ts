@@ -1,0 +1,155 @@
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { ResolveArguments } from "./commands.ts";
+import { ConfigError } from "./config.ts";
+import type { WebhookCreateArguments } from "./webhook-command.ts";
+
+/** The command line is wrong; the message says what it should be. */
+export class UsageError extends Error {
+  override readonly name = "UsageError";
+}
+
+/** What a process ends with. */
+export const EXIT = { ok: 0, failed: 1, wrongUse: 2 } as const;
+
+/** What each command does; they reject with `UsageError` or `ConfigError` for what the user has to change. */
+export interface Actions {
+  start(): Promise<void>;
+  resolve(args: ResolveArguments): Promise<void>;
+  createWebhook(args: WebhookCreateArguments): Promise<void>;
+}
+
+/** What to end with after an error, and what is left to print. */
+export function explainError(error: unknown): { code: number; words: string } {
+  const words = error instanceof Error ? error.message : String(error);
+  const wrong = error instanceof ConfigError || error instanceof UsageError;
+  return { code: wrong ? EXIT.wrongUse : EXIT.failed, words };
+}
+
+const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting.
+Settings come from the environment; the README lists them.`;
+
+/**
+ * Runs the command that the arguments name. Resolves once it is under way or done; help and wrong usage are printed
+ * here, and only wrong usage rejects, with `UsageError` and nothing more to print.
+ */
+export async function runCommandLine(
+  args: readonly string[],
+  actions: Actions,
+  print: Print = PRINT,
+): Promise<void> {
+  const program = createProgram(actions, print);
+  try {
+    await program.parseAsync([...args], { from: "user" });
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    // Help that was asked for ends with 0; commander has printed all of it.
+    if (error.exitCode !== 0) throw new UsageError("");
+  }
+}
+
+/** Where help and the words of wrong usage go. */
+export interface Print {
+  readonly out: (text: string) => void;
+  readonly err: (text: string) => void;
+}
+const PRINT: Print = {
+  out: (text) => void process.stdout.write(text),
+  err: (text) => void process.stderr.write(text),
+};
+
+function createProgram(actions: Actions, { out, err }: Print): Command {
+  // Set before any command is added: they take it over.
+  const program = new Command("publish-relay")
+    .description("Publishes finished Designer Cloud jobs to Redshift: once, at each target's pace.")
+    .exitOverride()
+    .configureOutput({ writeOut: out, writeErr: err })
+    .showHelpAfterError("(add --help for how it is used)")
+    .addHelpText("after", EXIT_CODES);
+  program
+    .command("start")
+    .description("run the relay until SIGTERM or SIGINT")
+    .addHelpText("after", `\nExample:\n  WEBHOOK_SECRETS=... publish-relay start\n${EXIT_CODES}`)
+    .action(() => actions.start());
+  addResolve(program, actions);
+  addWebhook(program, actions);
+  return program;
+}
+
+function addResolve(program: Command, actions: Actions): void {
+  program
+    .command("resolve")
+    .description("decide a parked publish task: a person says what became of it")
+    .argument("<taskId>", "as it stands on the board, in the queue parked")
+    .addOption(new Option("--published", "it arrived: publish no more").conflicts("again"))
+    .addOption(new Option("--again", "it did not arrive: publish once more"))
+    .requiredOption("--reason <text>", "why; it is kept with the task", notEmpty)
+    .option("--by <name>", "who decides (default: the user of this machine)")
+    .addHelpText(
+      "after",
+      `
+Examples:
+  publish-relay resolve jobgroup-31-2-public-orders --published --reason "100 rows of run 31 are there"
+  publish-relay resolve jobgroup-31-2-public-orders --again --reason "no row of run 31"
+${EXIT_CODES}`,
+    )
+    .action((taskId: string, options: Given, command: Command) => {
+      const { published = false, again = false, reason, by } = options;
+      if (!published && !again) command.error("error: say --published or --again");
+      return actions.resolve({
+        taskId,
+        outcome: published ? "published" : "again",
+        reason,
+        ...(by !== undefined && { by }),
+      });
+    });
+}
+
+interface Given {
+  readonly published?: boolean;
+  readonly again?: boolean;
+  readonly reason: string;
+  readonly by?: string;
+}
+
+function addWebhook(program: Command, actions: Actions): void {
+  const webhook = program.command("webhook").description("the webhook that reports a flow's finished jobs");
+  webhook
+    .command("create")
+    .description("set up the webhook task of a flow in Designer Cloud, or print what to type there")
+    .requiredOption("--flow <id>", "the flow whose jobs are to be published", wholeNumber)
+    .requiredOption("--url <url>", "where the platform reaches this relay; /webhooks/designer-cloud is added")
+    .option("--name <text>", "what the task is called in the flow", notEmpty, "publish-relay")
+    .addOption(
+      new Option("--event <event>", "tell of jobs that succeeded, or of every end")
+        .choices(["success", "done"])
+        .default("success"),
+    )
+    .option("--print", "only print what to type into the form; nothing is created", false)
+    .addHelpText(
+      "after",
+      `
+The task gets the first of WEBHOOK_SECRETS, in the way that WEBHOOK_AUTH says (designer-cloud or header).
+It is created once, never twice by itself: if no answer came, look into the flow first.
+
+Examples:
+  publish-relay webhook create --flow 11 --url https://relay.example.com
+  publish-relay webhook create --flow 11 --url https://relay.example.com --event done --print
+
+Ends with 0 and a line that begins with NOT CREATED when it only printed: with --print, or when
+the tenant has no such route.
+${EXIT_CODES}`,
+    )
+    .action((options: WebhookCreateArguments) => actions.createWebhook(options));
+}
+
+function notEmpty(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("It is empty.");
+  return text.trim();
+}
+
+function wholeNumber(text: string): number {
+  const number = /^[1-9]\d*$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(number)) throw new InvalidArgumentError("It must be a whole number from 1.");
+  return number;
+}

@@ -1,0 +1,77 @@
+import { PlatformError } from "../errors.ts";
+import type { RecordedTask } from "../queues/completion-record.ts";
+import type { JobGroupFacts } from "../rules/model.ts";
+import {
+  asFirstSeen,
+  type FactsPlatform,
+  gatherFacts,
+  isUnknown,
+  type JobGroup,
+  type Needs,
+  standingOf,
+} from "./job-group-facts.ts";
+
+/** What the platform says of a job group. */
+export interface Look {
+  readonly answered: boolean;
+  readonly words: string;
+  /** As far as they are known. */
+  readonly facts: JobGroupFacts;
+  /** Why nothing would be published, whatever the rules say. */
+  readonly blocked?: string;
+}
+
+interface LookDeps {
+  readonly platform: FactsPlatform;
+  /** In milliseconds, for all questions together. */
+  readonly platformTimeoutMs: number;
+  readonly now: () => number;
+  /** The tasks that the job group has already. */
+  readonly planned: readonly RecordedTask[];
+}
+
+/** The rules need nothing beyond the job group itself. */
+export const NEEDS_NOTHING: Needs = { recipe: false, flowName: false };
+
+/**
+ * Asks the platform once for all that the rules need; never rejects for what the platform does. `held` says why it may
+ * not be asked.
+ */
+export async function lookAtJobGroup(
+  jobGroupId: number,
+  labels: Readonly<Record<string, string>>,
+  needs: Needs,
+  held: string | undefined,
+  { platform, platformTimeoutMs, now, planned }: LookDeps,
+): Promise<Look> {
+  const reportAlone: JobGroupFacts = { jobGroupId, finishedAt: now(), labels };
+  if (held !== undefined) return { answered: false, words: `Not asked: ${held}`, facts: reportAlone };
+  const signal = AbortSignal.timeout(platformTimeoutMs);
+  const whyNot = (error: unknown): string => {
+    if (signal.aborted) return `The platform did not answer within ${platformTimeoutMs / 1_000} s`;
+    if (error instanceof PlatformError) return error.message;
+    throw error;
+  };
+  let group: JobGroup;
+  try {
+    group = asFirstSeen(await platform.getJobGroup(jobGroupId, signal), planned);
+  } catch (error) {
+    const words = whyNot(error);
+    if (!isUnknown(error)) return { answered: false, words, facts: reportAlone };
+    const blocked = `The platform does not know job group ${jobGroupId}; it would be asked again for a while`;
+    return { answered: true, words, facts: reportAlone, blocked };
+  }
+  const standing = standingOf(group);
+  const common = {
+    words: `Job group ${jobGroupId} is ${group.status}`,
+    ...(standing.kind === "skip" && { blocked: `It would be skipped: ${standing.words}` }),
+    ...(standing.kind === "not-yet" && { blocked: `${standing.words}: it would be looked at until it ends` }),
+  };
+  try {
+    return { answered: true, ...common, facts: await gatherFacts(group, labels, platform, needs, signal) };
+  } catch (error) {
+    const words = `${common.words}; of its recipe and flow: ${whyNot(error)}`;
+    const facts = await gatherFacts(group, labels, platform, NEEDS_NOTHING, signal);
+    return { answered: false, ...common, words, facts };
+  }
+}

@@ -1,0 +1,75 @@
+import { expect, test } from "vitest";
+import { runCommand } from "./support/command-line.ts";
+import { startScript } from "./support/processes.ts";
+
+const MAIN = new URL("../src/main.ts", import.meta.url);
+
+const run = (...args: string[]) => runCommand(args);
+
+test("as a process: an unknown command ends with 2, help with 0 on stdout", async () => {
+  const unknown = startScript(MAIN, { args: ["publish"] });
+  const help = startScript(MAIN, { args: ["--help"] });
+  expect(await unknown.exited).toMatchObject({ code: 2 });
+  expect(await help.exited).toMatchObject({ code: 0 });
+  expect(help.output()).toContain("publish-relay [options] [command]");
+});
+
+test("help ends with 0, names every command, and tells the exit codes", async () => {
+  for (const args of [["--help"], ["help"], ["-h"]]) {
+    const { code, output } = await run(...args);
+    expect(code).toBe(0);
+    for (const words of ["start", "resolve", "webhook", "Exit codes: 0 done, 1 failed, 2 wrong usage"]) {
+      expect(output).toContain(words);
+    }
+  }
+});
+
+test.each([[["start", "--help"]], [["resolve", "--help"]], [["webhook", "create", "--help"]]])(
+  "%j shows an example and the exit codes",
+  async (args) => {
+    const { code, output } = await run(...args);
+    expect(code).toBe(0);
+    expect(output).toMatch(/^Examples?:$/m);
+    expect(output).toContain("Exit codes:");
+  },
+);
+
+test.each([
+  ["no command", [], "Usage: publish-relay"],
+  ["an unknown command", ["publish"], "unknown command 'publish'"],
+  ["an unknown command of webhook", ["webhook", "delete"], "unknown command 'delete'"],
+  ["an unknown option", ["start", "--port", "1"], "unknown option '--port'"],
+  ["too much", ["start", "now"], "too many arguments"],
+  ["no task", ["resolve", "--again", "--reason", "x"], "missing required argument 'taskId'"],
+  ["two tasks", ["resolve", "a", "b", "--again", "--reason", "x"], "too many arguments"],
+  ["no reason", ["resolve", "a", "--again"], "--reason"],
+  ["an empty reason", ["resolve", "a", "--again", "--reason", " "], "It is empty"],
+  ["no outcome", ["resolve", "a", "--reason", "x"], "say --published or --again"],
+  ["both outcomes", ["resolve", "a", "--published", "--again", "--reason", "x"], "cannot be used with"],
+  ["no flow", ["webhook", "create", "--url", "https://r.example.com"], "--flow"],
+  [
+    "a flow that is no number",
+    ["webhook", "create", "--flow", "x", "--url", "https://r.example.com"],
+    "whole number",
+  ],
+])("wrong usage ends with 2 and says what: %s", async (_what, args, words) => {
+  const { code, output } = await run(...args);
+  expect(output).toContain(words);
+  expect(code).toBe(2);
+});
+
+test("a decision is read as it was given", async () => {
+  const { code, output } = await run(
+    "resolve",
+    "jobgroup-31-2-public-orders",
+    "--published",
+    "--reason",
+    "rows are there",
+    "--by",
+    "ada",
+  );
+  expect(code).toBe(0);
+  expect(output).toBe(
+    'resolve {"taskId":"jobgroup-31-2-public-orders","outcome":"published","reason":"rows are there","by":"ada"}',
+  );
+});

@@ -1,0 +1,34 @@
+import { explainError, runCommandLine } from "../../src/command-line.ts";
+import { readConfig } from "../../src/config.ts";
+import { runWebhookCreate } from "../../src/webhook-command.ts";
+
+/** Runs the command line in this process, as the program does; a command that opens Redis is only named in the output. */
+export async function runCommand(
+  args: readonly string[],
+  env: Readonly<Record<string, string>> = {},
+): Promise<{ code: number; output: string }> {
+  let output = "";
+  const print = (text: string): void => {
+    output += text;
+  };
+  const named = (what: string) => async (given?: object) => print(`${what} ${JSON.stringify(given)}`);
+  try {
+    await runCommandLine(
+      args,
+      {
+        start: named("start"),
+        resolve: named("resolve"),
+        createWebhook: async (given) => {
+          const { lines, warnings } = await runWebhookCreate(given, readConfig(env));
+          for (const line of [...warnings.map((warning) => `warning: ${warning}`), ...lines])
+            print(`${line}\n`);
+        },
+      },
+      { out: print, err: print },
+    );
+    return { code: 0, output };
+  } catch (error) {
+    const { code, words } = explainError(error);
+    return { code, output: `${output}${words}` };
+  }
+}
