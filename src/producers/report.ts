@@ -1,4 +1,11 @@
-import { z } from "zod";
+import type { z } from "zod";
+import {
+  MAX_LABEL_NAME_CHARS,
+  MAX_LABEL_VALUE_CHARS,
+  MAX_LABELS,
+  REPORT_EXAMPLE,
+  reportSchema,
+} from "./report-schema.ts";
 
 /** How a completion became known. */
 export type ReportSource = "webhook" | "api" | "message" | "poller";
@@ -21,34 +28,11 @@ export type ParsedReport =
   | { readonly kind: "test" }
   | { readonly kind: "malformed"; readonly detail: string };
 
-const MAX_LABELS = 50;
-const MAX_LABEL_NAME_CHARS = 100;
-const MAX_LABEL_VALUE_CHARS = 1_000;
-
 const BODY_HINT = '{"jobId":"$jobId","jobStatus":"$jobStatus"}';
-
-const id = z
-  .union([
-    z.number().int().positive().max(Number.MAX_SAFE_INTEGER),
-    z
-      .string()
-      .regex(/^[1-9]\d{0,15}$/)
-      .transform(Number)
-      .refine(Number.isSafeInteger),
-  ])
-  .optional();
-const status = z.string().max(100).nullish();
+const REPORT_HINT = JSON.stringify(REPORT_EXAMPLE);
 
 /** The fields that mean something to us; all others are labels. Designer Cloud's body has the `job...` names. */
-const fields = z.object({
-  jobId: id,
-  jobGroupId: id,
-  jobStatus: status,
-  status,
-  labels: z.record(z.string(), z.unknown()).nullish(),
-});
-
-const OWN_FIELDS: ReadonlySet<string> = new Set(Object.keys(fields.shape));
+const OWN_FIELDS: ReadonlySet<string> = new Set(Object.keys(reportSchema.shape));
 
 const EXPECTED: Readonly<Record<string, string>> = {
   jobId: "must be the job group's id, a positive whole number (as a number or in quotes)",
@@ -64,16 +48,22 @@ const EXPECTED: Readonly<Record<string, string>> = {
  */
 export function parseReport(body: unknown, source: ReportSource): ParsedReport {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    return malformed(`The body must be a JSON object like ${BODY_HINT}.`);
+    return malformed(
+      `A report must be a JSON object like ${source === "webhook" ? BODY_HINT : REPORT_HINT}.`,
+    );
   }
   const given = body as Record<string, unknown>;
   if (given["jobId"] === "$jobId" || given["jobGroupId"] === "$jobId") return { kind: "test" };
 
-  const parsed = fields.safeParse(given);
+  const parsed = reportSchema.safeParse(given);
   if (!parsed.success) return malformed(describe(parsed.error, given));
   const { jobId, jobGroupId = jobId, jobStatus, status = jobStatus } = parsed.data;
   if (jobGroupId === undefined) {
-    return malformed(`"jobId" is missing: set the webhook's body to ${BODY_HINT}.`);
+    return malformed(
+      source === "webhook"
+        ? `"jobId" is missing: set the webhook's body to ${BODY_HINT}.`
+        : `"jobGroupId" is missing: send the job group's id, like ${REPORT_HINT}.`,
+    );
   }
   if (jobId !== undefined && jobId !== jobGroupId) {
     return malformed(
