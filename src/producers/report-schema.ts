@@ -12,8 +12,7 @@ const id = z.union([
   z
     .string()
     .regex(/^[1-9]\d{0,15}$/)
-    .transform(Number)
-    .refine(Number.isSafeInteger),
+    .refine((text) => Number.isSafeInteger(Number(text))),
 ]);
 const status = z.string().max(100).nullish();
 

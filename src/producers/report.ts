@@ -57,7 +57,9 @@ export function parseReport(body: unknown, source: ReportSource): ParsedReport {
 
   const parsed = reportSchema.safeParse(given);
   if (!parsed.success) return malformed(describe(parsed.error, given));
-  const { jobId, jobGroupId = jobId, jobStatus, status = jobStatus } = parsed.data;
+  const { jobStatus, status = jobStatus } = parsed.data;
+  const jobId = toNumber(parsed.data.jobId);
+  const jobGroupId = toNumber(parsed.data.jobGroupId) ?? jobId;
   if (jobGroupId === undefined) {
     return malformed(
       source === "webhook"
@@ -83,6 +85,9 @@ export function parseReport(body: unknown, source: ReportSource): ParsedReport {
     report: known ? { jobGroupId, status, labels, source } : { jobGroupId, labels, source },
   };
 }
+
+const toNumber = (id: number | string | undefined): number | undefined =>
+  id === undefined ? undefined : Number(id);
 
 const NONE: ReadonlySet<string> = new Set();
 
