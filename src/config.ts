@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { NAMESPACE } from "./queues/names.ts";
 import { parseDuration } from "./rules/duration.ts";
 
 const ROLES = ["web", "poll", "dispatch", "publish"] as const;
@@ -46,13 +47,7 @@ const environment = z
     DESIGNER_CLOUD_TOKEN_FILE: text.optional(),
     REDIS_URL: address(["redis:", "rediss:"], "redis://127.0.0.1:6379").optional(),
     DATA_DIR: text.default("data"),
-    NAMESPACE: z
-      .string()
-      .regex(
-        /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
-        "must be 1 to 64 letters, digits, dots, dashes or underscores",
-      )
-      .default("publish-relay"),
+    NAMESPACE: z.string().regex(NAMESPACE.pattern, NAMESPACE.words).default(NAMESPACE.byDefault),
     RULES_FILE: text.optional(),
     HOST: text.default("127.0.0.1"),
     PORT: z

@@ -40,7 +40,11 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
       handle: (job, run) =>
         keep(job, log, async () => {
           const jobGroupId = await takeIn(deps, job);
-          if (typeof jobGroupId !== "number") return jobGroupId;
+          if (typeof jobGroupId !== "number") {
+            // Its sender may have asked for a failed message to be removed: then this line is all that is left of it.
+            if (jobGroupId.next === "fail") log.warn({ job: job.id, ...jobGroupId }, "a message was refused");
+            return jobGroupId;
+          }
           const records = completions;
           const startedAt = Date.now();
           const outcome = await dispatchCompletion(

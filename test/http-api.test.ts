@@ -1,3 +1,4 @@
+import { request } from "node:http";
 import { afterEach, describe, expect, it } from "vitest";
 import { type ApiDeps, createApi } from "../src/http/api.ts";
 import type { Decision } from "../src/http/decision.ts";
@@ -34,7 +35,7 @@ async function start(deps: Partial<ApiDeps> = {}, tokens: string[] = ["t0ken", "
       headers: { authorization: `Bearer ${token}`, "content-type": "application/json", ...headers },
       ...(body === undefined ? {} : { body: typeof body === "string" ? body : JSON.stringify(body) }),
     });
-  return { call, reports };
+  return { call, reports, port };
 }
 
 async function detail(response: Response, status: number): Promise<string> {
@@ -56,9 +57,39 @@ describe("the API's tokens", () => {
     expect(await detail(basic, 401)).toContain("Authorization: Bearer <token>");
   });
 
-  it("are asked for on every route, also on those that do not exist", async () => {
+  it.each([
+    "/v1",
+    "/v1?x=1",
+    "/v1/",
+    "/v1/nothing",
+    "/v1/completions/x",
+    "/v1/../healthz",
+    "/v1//",
+    "/v1/openapi.json",
+  ])("are asked for at %s, and at all else under /v1", async (path) => {
+    const { port } = await start();
+    for (const method of ["GET", "POST", "DELETE"]) {
+      // Not fetch: it would tidy the path up.
+      const status = await new Promise((resolve, reject) => {
+        const headers = { authorization: "Bearer wrong" };
+        request({ port, host: "127.0.0.1", method, path, headers }, (res) => {
+          res.resume();
+          resolve(res.statusCode);
+        })
+          .on("error", reject)
+          .end();
+      });
+      expect(status).toBe(401);
+    }
+  });
+
+  it("lead to a 404 that lists the routes, where there is none", async () => {
     const { call } = await start();
-    expect(await detail(await call("GET", "/v1/nothing", undefined, "wrong"), 401)).toContain("API_TOKENS");
+    for (const path of ["/v1", "/v1/", "/v1/nothing", "/v1/openapiXjson"]) {
+      expect(await detail(await call("GET", path), 404)).toContain(
+        "POST /v1/completions, GET /v1/openapi.json",
+      );
+    }
   });
 
   it("must be set, or /v1 lets nobody in and says how", async () => {
@@ -88,7 +119,7 @@ describe("POST /v1/completions", () => {
   it("refuses what a webhook refuses", async () => {
     const { call } = await start();
     expect(await detail(await call("POST", "/v1/completions", "{"), 400)).toContain("not JSON");
-    expect(await detail(await call("POST", "/v1/completions", {}), 400)).toContain('"jobId" is missing');
+    expect(await detail(await call("POST", "/v1/completions", {}), 400)).toContain('"jobGroupId" is missing');
     expect(await detail(await call("POST", "/v1/completions", "x".repeat(70_000)), 413)).toContain(
       "65536 bytes",
     );

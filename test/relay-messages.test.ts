@@ -71,7 +71,7 @@ test("a later webhook's labels stand against those of the message that came firs
 });
 
 test.each([
-  ["no job group", { status: "Complete" }, '"jobId" is missing'],
+  ["no job group", { status: "Complete" }, '"jobGroupId" is missing'],
   ["a wrong type", { jobGroupId: "thirty-one" }, "positive whole number"],
   ["no object", "31", "must be a JSON object"],
 ])("a message with %s fails, in words for its sender", async (_what, data, words) => {

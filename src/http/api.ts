@@ -1,9 +1,11 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
+import { createAcceptBatch, isBatch, MAX_BATCH, MAX_BATCH_BYTES } from "../producers/accept-batch.ts";
 import { createAccept, within, type AcceptDeps } from "../producers/accept-report.ts";
 import { sendJson, sendMethodNotAllowed, sendProblem, type Handler } from "../producers/problem.ts";
 import { MAX_BODY_BYTES, readBody, refuseType, sendTooLarge } from "../producers/read-body.ts";
 import { createSecretCheck } from "../producers/secrets.ts";
 import { decide, type Resolve } from "./decision.ts";
+import { createOpenApi, type RouteName } from "./openapi.ts";
 
 /** What the API can do; a route whose function is absent is 404. */
 export interface ApiDeps extends AcceptDeps {
@@ -16,7 +18,7 @@ export interface ApiDeps extends AcceptDeps {
 export interface ApiOptions {
   /** Bearer tokens; with none, everything is 401. */
   readonly tokens: readonly string[];
-  /** Default 65,536. */
+  /** Of a single report or a decision; default 65,536. A batch may have 1,048,576. */
   readonly maxBytes?: number;
   /** How long a look-up may take before 503; default 10,000 (`explain` asks the platform). */
   readonly lookUpTimeoutMs?: number;
@@ -32,8 +34,7 @@ interface Call {
 }
 
 interface Route {
-  readonly method: "GET" | "POST";
-  readonly path: RegExp;
+  readonly name: RouteName;
   readonly run: (call: Call) => Promise<void>;
 }
 
@@ -42,7 +43,12 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Handler {
   const { maxBytes = MAX_BODY_BYTES, lookUpTimeoutMs = 10_000 } = options;
   const tokens = options.tokens.filter((token) => token.length > 0);
   const whichToken = createSecretCheck(tokens);
-  const routes = createRoutes(deps, maxBytes, lookUpTimeoutMs);
+  const routes = createRoutes(deps, maxBytes, lookUpTimeoutMs).map(({ name, run }) => {
+    const [method = "", template = ""] = name.split(" ");
+    const pattern = template.replaceAll(".", "\\.").replace("{id}", "([^/]+)");
+    return { method, path: new RegExp(`^${pattern}$`), name, run };
+  });
+  const noRoute = `There is no such route. This relay serves ${routes.map(({ name }) => name).join(", ")}.`;
 
   return (req, res) => {
     const given = BEARER.exec(req.headers.authorization ?? "")?.[1];
@@ -50,7 +56,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Handler {
     if (token === 0) return refuseToken(res, tokens.length === 0, given !== undefined);
     const path = (req.url ?? "").split("?", 1)[0] ?? "";
     const here = routes.filter((route) => route.path.test(path));
-    if (here.length === 0) return sendProblem(res, { status: 404, detail: NO_ROUTE });
+    if (here.length === 0) return sendProblem(res, { status: 404, detail: noRoute });
     const route = here.find(({ method }) => method === req.method);
     if (route === undefined) return sendMethodNotAllowed(res, here.map(({ method }) => method).join(", "));
     const id = decode(route.path.exec(path)?.[1] ?? "");
@@ -68,52 +74,62 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Handler {
 }
 
 const BEARER = /^bearer +(\S+)\s*$/i;
-const NO_ROUTE =
-  "There is no such route. See POST /v1/completions, GET /v1/job-groups/{id}, GET /v1/job-groups/{id}/explain and " +
-  "POST /v1/tasks/{id}/resolve, as far as this relay serves them.";
 const AWAY =
   "The relay cannot answer just now: Redis, or the platform if it was asked, does not answer. Ask again.";
 
 function createRoutes(deps: ApiDeps, maxBytes: number, lookUpTimeoutMs: number): readonly Route[] {
   const { story, explain, resolve } = deps;
-  const accept = createAccept(deps);
-  const routes: Route[] = [
-    {
-      method: "POST",
-      path: /^\/v1\/completions$/,
-      run: (call) =>
-        withBody(
-          call,
-          maxBytes,
-          (body) => new Promise((done) => accept(body, "api", call.req, call.res, done)),
-        ),
-    },
-  ];
+  const routes: Route[] = [{ name: "POST /v1/completions", run: takeReports(deps, maxBytes) }];
   if (story !== undefined) {
     const run = (call: Call) => lookUp(call, (id) => within(lookUpTimeoutMs, story(id)));
-    routes.push({ method: "GET", path: /^\/v1\/job-groups\/([^/]+)$/, run });
+    routes.push({ name: "GET /v1/job-groups/{id}", run });
   }
   if (explain !== undefined) {
     const run = (call: Call) => lookUp(call, (id) => within(lookUpTimeoutMs, explain(id)));
-    routes.push({ method: "GET", path: /^\/v1\/job-groups\/([^/]+)\/explain$/, run });
+    routes.push({ name: "GET /v1/job-groups/{id}/explain", run });
   }
   if (resolve !== undefined) {
     const run = (call: Call) =>
-      withBody(call, maxBytes, (body) =>
+      withBody(call, maxBytes, undefined, (body) =>
         decide(call, body, (id, decision) => within(lookUpTimeoutMs, resolve(id, decision))),
       );
-    routes.push({ method: "POST", path: /^\/v1\/tasks\/([^/]+)\/resolve$/, run });
+    routes.push({ name: "POST /v1/tasks/{id}/resolve", run });
   }
+  let document: object | undefined;
+  routes.push({
+    name: "GET /v1/openapi.json",
+    run: async ({ res }) => sendJson(res, 200, (document ??= createOpenApi(routes.map(({ name }) => name)))),
+  });
   return routes;
 }
 
-async function withBody(call: Call, maxBytes: number, use: (body: Buffer) => Promise<void>): Promise<void> {
+/** One report, or a batch of them: which it is shows in the body alone. */
+function takeReports(deps: ApiDeps, maxBytes: number): Route["run"] {
+  const accept = createAccept(deps);
+  const acceptBatch = createAcceptBatch(deps);
+  const tooLarge = `The body is larger than ${MAX_BATCH_BYTES} bytes: send the batch in smaller parts (a single report may have ${maxBytes} bytes, an array ${MAX_BATCH} reports).`;
+  const tooLargeAlone = `A single report may have ${maxBytes} bytes, and this has more: send only the job group's id, its status and the labels that rules look at. A batch (an array) may have ${MAX_BATCH_BYTES} bytes.`;
+  return (call) =>
+    withBody(call, MAX_BATCH_BYTES, tooLarge, async (body) => {
+      const { req, res } = call;
+      if (isBatch(body)) return acceptBatch(body, "api", req, res);
+      if (body.length > maxBytes) return sendProblem(res, { status: 413, detail: tooLargeAlone });
+      await new Promise<void>((done) => accept(body, "api", req, res, done));
+    });
+}
+
+async function withBody(
+  call: Call,
+  maxBytes: number,
+  tooLarge: string | undefined,
+  use: (body: Buffer) => Promise<void>,
+): Promise<void> {
   const { req, res } = call;
   const wrongType = refuseType(req);
   if (wrongType !== undefined) return sendProblem(res, wrongType);
   const body = await new Promise<Buffer | "too-large" | "aborted">((done) => readBody(req, maxBytes, done));
   if (body === "aborted") return;
-  if (body === "too-large") return sendTooLarge(req, res, maxBytes);
+  if (body === "too-large") return sendTooLarge(req, res, maxBytes, tooLarge);
   await use(body);
 }
 

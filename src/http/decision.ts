@@ -20,11 +20,19 @@ type DecisionResult =
 /** Carries a decision out. */
 export type Resolve = (taskId: string, decision: Decision) => Promise<DecisionResult>;
 
-const decisionBody = z.strictObject({
-  outcome: z.enum(["published", "again"]),
-  reason: z.string().trim().min(1).max(1_000),
-  by: z.string().trim().min(1).max(100).optional(),
-});
+/** What a decision is sent as. */
+export const decisionBody = z
+  .strictObject({
+    outcome: z
+      .enum(["published", "again"])
+      .meta({ description: "published: the rows are in the table. again: they are not, publish once more." }),
+    reason: z.string().trim().min(1).max(1_000).meta({ description: "Kept with the task." }),
+    by: z.string().trim().min(1).max(100).optional().meta({ description: "Who decided." }),
+  })
+  .meta({
+    id: "Decision",
+    examples: [{ outcome: "published", reason: "100 rows of run 31 are in the table" }],
+  });
 
 const DECISION_HINT =
   'Send {"outcome":"published","reason":"..."} when the rows are in the table, or {"outcome":"again","reason":"..."} ' +

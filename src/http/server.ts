@@ -92,7 +92,11 @@ function createRouter(routes: Routes): Handler {
     const path = query === -1 ? url : url.slice(0, query);
     const handler =
       exact.get(path) ??
-      (path.startsWith("/v1/") ? routes.api : path.startsWith(`${BOARD_PATH}/`) ? routes.board : undefined);
+      (path === "/v1" || path.startsWith("/v1/")
+        ? routes.api
+        : path.startsWith(`${BOARD_PATH}/`)
+          ? routes.board
+          : undefined);
     if (handler !== undefined) handler(req, res);
     else sendProblem(res, { status: 404, detail: `There is nothing here. The routes are: ${known}.` });
   };

@@ -19,8 +19,9 @@ export interface AcceptDeps {
 }
 
 /** An add may take this long before the sender is told to come again, so that 503 is there within a second. */
-const REPORT_TIMEOUT_MS = 800;
-const RETRY_AFTER_SECONDS = "2";
+export const REPORT_TIMEOUT_MS = 800;
+/** When to come again while Redis is away. */
+export const RETRY_LATER = { "retry-after": "2" };
 /** While Redis is away each request fails: one line a second is enough to act on. */
 const WARN_EVERY_MS = 1_000;
 
@@ -65,7 +66,7 @@ export function createAccept(deps: AcceptDeps): Accept {
         sendProblem(res, {
           status: 503,
           detail: AWAY_DETAIL,
-          headers: { "retry-after": RETRY_AFTER_SECONDS },
+          headers: RETRY_LATER,
         });
         answered();
       },
@@ -73,8 +74,15 @@ export function createAccept(deps: AcceptDeps): Accept {
   };
 }
 
+/** The answer to a test delivery. */
+export interface ToldTest {
+  readonly test: true;
+  readonly detail: string;
+  readonly understood: object;
+}
+
 /** What a test delivery is told: that it was let in, why it counts as a test, and what was understood of it. */
-export function tellTest(test: TestReport, proof: string | undefined): object {
+export function tellTest(test: TestReport, proof: string | undefined): ToldTest {
   const letIn = proof === undefined ? "it was let in" : `it was let in (${proof})`;
   return {
     test: true,
@@ -88,14 +96,15 @@ export function tellTest(test: TestReport, proof: string | undefined): object {
 }
 
 // A report that timed out may still have landed: the retry has the same id, so it is merged.
-const AWAY_DETAIL =
+export const AWAY_DETAIL =
   "The relay cannot store the report just now. Send it again: it is safe to repeat, the same job is never taken twice.";
 
 /** What senders name a delivery with: Standard Webhooks, GitHub, clients that repeat themselves, proxies. */
 const DELIVERY_HEADERS = ["webhook-id", "x-github-delivery", "idempotency-key", "x-request-id"] as const;
 const MAX_DELIVERY_CHARS = 200;
 
-function deliveryOf(headers: IncomingHttpHeaders): { delivery?: string } {
+/** The name that the sender gave this delivery, if it gave it one. */
+export function deliveryOf(headers: IncomingHttpHeaders): { delivery?: string } {
   for (const name of DELIVERY_HEADERS) {
     const value = headers[name];
     if (typeof value === "string" && value.length > 0)
@@ -121,7 +130,8 @@ export function within<T>(ms: number, work: Promise<T>): Promise<T> {
   });
 }
 
-function createThrottledWarn(log: Log | undefined): Log["warn"] {
+/** Warns at most once a second, with how many were left out. */
+export function createThrottledWarn(log: Log | undefined): Log["warn"] {
   let quietUntil = 0;
   let suppressed = 0;
   return (fields, message) => {

@@ -65,12 +65,14 @@ export function refuseType(req: IncomingMessage): Problem | undefined {
 const JSON_TYPE = /^\s*application\/(?:[\w.!#$&^-]+\+)?json\s*(?:;|$)/i;
 const CHARSET = /;\s*charset\s*=\s*"?([^";]*?)\s*(?="|;|$)/gi;
 
-/** Answers 413 and gives up on the rest of the body after a while. */
-export function sendTooLarge(req: IncomingMessage, res: ServerResponse, maxBytes: number): void {
-  sendProblem(res, {
-    status: 413,
-    detail: `The body is larger than ${maxBytes} bytes: send only the job's id, its status and the labels that rules look at.`,
-  });
+/** Answers 413 and gives up on the rest of the body after a while; `detail` says what to send in its place. */
+export function sendTooLarge(
+  req: IncomingMessage,
+  res: ServerResponse,
+  maxBytes: number,
+  detail = `The body is larger than ${maxBytes} bytes: send only the job's id, its status and the labels that rules look at.`,
+): void {
+  sendProblem(res, { status: 413, detail });
   // Cut at once, many senders would see a reset instead of the answer. Node reads on and discards until this ends it.
   const cut = setTimeout(() => {
     if (!req.complete) req.destroy();

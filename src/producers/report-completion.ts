@@ -1,6 +1,7 @@
 import type { Queue } from "bullmq";
 import type { CompletionRecords } from "../queues/completion-record.ts";
-import { completionOptions } from "../queues/options.ts";
+import { completionOptions, RETENTION } from "../queues/options.ts";
+import { wake } from "../queues/worker.ts";
 import { completionId } from "../rules/task-identity.ts";
 import type { Report } from "./accept-report.ts";
 import type { CompletionReport } from "./report.ts";
@@ -23,7 +24,8 @@ export function createReportCompletion({ records, queue }: ReportDeps): Report {
       records.merge(report.jobGroupId, report),
       queue.add("completion", messageOf(report), completionOptions(id)),
     ]);
-    if (merged.answer === "changed" || merged.answer === "reopened") await reopen(queue, id);
+    const again = merged.answer === "changed" || merged.answer === "reopened";
+    if (again || merged.stood) await reopen(queue, id);
     return { completion: id, duplicate: merged.answer === "same" };
   };
 }
@@ -38,22 +40,30 @@ const messageOf = ({ jobGroupId, status, labels }: CompletionReport) => ({
 
 /**
  * Runs a completion that has ended once more. One that is under way needs nothing: dispatch looks, before it ends,
- * whether a report came since it began.
+ * whether a report came since it began. A message that somebody gave the completion's id may wait for what its
+ * sender wanted, a delay or jobs of his own: the completion does not.
  */
 export async function reopen(queue: Queue, id: string): Promise<void> {
   const job = await queue.getJob(id);
-  if (!job) {
-    await queue.add(
-      "completion",
-      { jobGroupId: Number(id.replace("jobgroup-", "")), merged: true },
-      completionOptions(id),
-    );
-    return;
-  }
+  if (!job) return add(queue, id);
   const state = await job.getState();
-  if (state !== "completed" && state !== "failed") return;
-  await job.retry(state, { resetAttemptsMade: true }).catch((error: unknown) => {
-    // Somebody else was faster, and it is under way again.
-    if (!(error instanceof Error && /not in the/.test(error.message))) throw error;
-  });
+  if (state === "completed" || state === "failed") {
+    await job.retry(state, { resetAttemptsMade: true }).catch((error: unknown) => {
+      // Somebody else was faster, and it is under way again.
+      if (!(error instanceof Error && /not in the/.test(error.message))) throw error;
+    });
+  }
+  // Our own delay comes after a first look.
+  if (state === "delayed" && job.attemptsStarted === 0) await wake(queue, id);
+  if (state === "waiting-children") {
+    // What it says is kept, as a message of its own.
+    await queue.add(job.name, job.data, RETENTION);
+    await queue.remove(id, { removeChildren: false });
+    await add(queue, id);
+  }
+}
+
+async function add(queue: Queue, id: string): Promise<void> {
+  const data = { jobGroupId: Number(id.replace("jobgroup-", "")), merged: true };
+  await queue.add("completion", data, completionOptions(id));
 }

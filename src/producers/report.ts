@@ -1,4 +1,11 @@
-import { z } from "zod";
+import type { z } from "zod";
+import {
+  MAX_LABEL_NAME_CHARS,
+  MAX_LABEL_VALUE_CHARS,
+  MAX_LABELS,
+  REPORT_EXAMPLE,
+  reportSchema,
+} from "./report-schema.ts";
 
 /** How a completion became known. */
 export type ReportSource = "webhook" | "api" | "message" | "poller";
@@ -29,34 +36,11 @@ export interface TestReport {
   readonly labels: Record<string, string>;
 }
 
-const MAX_LABELS = 50;
-const MAX_LABEL_NAME_CHARS = 100;
-const MAX_LABEL_VALUE_CHARS = 1_000;
-
 const BODY_HINT = '{"jobId":"$jobId","jobStatus":"$jobStatus"}';
-
-const id = z
-  .union([
-    z.number().int().positive().max(Number.MAX_SAFE_INTEGER),
-    z
-      .string()
-      .regex(/^[1-9]\d{0,15}$/)
-      .transform(Number)
-      .refine(Number.isSafeInteger),
-  ])
-  .optional();
-const status = z.string().max(100).nullish();
+const REPORT_HINT = JSON.stringify(REPORT_EXAMPLE);
 
 /** The fields that mean something to us; all others are labels. Designer Cloud's body has the `job...` names. */
-const fields = z.object({
-  jobId: id,
-  jobGroupId: id,
-  jobStatus: status,
-  status,
-  labels: z.record(z.string(), z.unknown()).nullish(),
-});
-
-const OWN_FIELDS: ReadonlySet<string> = new Set(Object.keys(fields.shape));
+const OWN_FIELDS: ReadonlySet<string> = new Set(Object.keys(reportSchema.shape));
 
 const EXPECTED: Readonly<Record<string, string>> = {
   jobId: "must be the job group's id, a positive whole number (as a number or in quotes)",
@@ -72,13 +56,19 @@ const EXPECTED: Readonly<Record<string, string>> = {
  */
 export function parseReport(body: unknown, source: ReportSource): ParsedReport {
   if (typeof body !== "object" || body === null || Array.isArray(body)) {
-    return malformed(`The body must be a JSON object like ${BODY_HINT}.`);
+    return malformed(
+      `A report must be a JSON object like ${source === "webhook" ? BODY_HINT : REPORT_HINT}.`,
+    );
   }
   const given = body as Record<string, unknown>;
   const unreplaced = given["jobId"] === "$jobId" || given["jobGroupId"] === "$jobId";
-  const parsed = fields.safeParse(unreplaced ? { ...given, jobId: undefined, jobGroupId: undefined } : given);
+  const parsed = reportSchema.safeParse(
+    unreplaced ? { ...given, jobId: undefined, jobGroupId: undefined } : given,
+  );
   if (!parsed.success) return malformed(describe(parsed.error, given));
-  const { jobId, jobGroupId = jobId, jobStatus, status = jobStatus } = parsed.data;
+  const { jobStatus, status = jobStatus } = parsed.data;
+  const jobId = toNumber(parsed.data.jobId);
+  const jobGroupId = toNumber(parsed.data.jobGroupId) ?? jobId;
   if (jobId !== undefined && jobId !== jobGroupId) {
     return malformed(
       `"jobId" is ${jobId} and "jobGroupId" is ${jobGroupId}: they mean the same, send one of them.`,
@@ -98,7 +88,11 @@ export function parseReport(body: unknown, source: ReportSource): ParsedReport {
   }
   const mark = unreplaced ? '"$jobId" was not replaced' : testMarkOf(given);
   if (mark !== undefined) return { kind: "test", mark, ...known, labels };
-  return malformed(`"jobId" is missing: set the webhook's body to ${BODY_HINT}.`);
+  return malformed(
+    source === "webhook"
+      ? `"jobId" is missing: set the webhook's body to ${BODY_HINT}.`
+      : `"jobGroupId" is missing: send the job group's id, like ${REPORT_HINT}.`,
+  );
 }
 
 /** Beside a job's id these are labels like any other: a real report is never taken for a test. */
@@ -117,6 +111,9 @@ const TEST_WORDS: ReadonlySet<string> = new Set(["test", "ping"]);
 /** JSON may escape half of a surrogate pair, which is no character: Redis' scripts cannot read it. */
 const HALF_CHARACTER = /\p{Surrogate}/u;
 const HALF_STATUS = '"status" holds half of a character (a lone surrogate): send text.';
+
+const toNumber = (id: number | string | undefined): number | undefined =>
+  id === undefined ? undefined : Number(id);
 
 const NONE: ReadonlySet<string> = new Set();
 

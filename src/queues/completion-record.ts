@@ -1,7 +1,8 @@
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { PublishPlan } from "../rules/model.ts";
-import type { Keys } from "./names.ts";
+import { completionId } from "../rules/task-identity.ts";
+import { COMPLETIONS, type Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { CONCLUDE, PLAN, REPORT } from "./scripts/completion.ts";
@@ -15,6 +16,8 @@ export interface Merged {
   readonly answer: "new" | "changed" | "reopened" | "same";
   /** Grows with each report that brought something. */
   readonly rev: number;
+  /** A first report, and yet a job of the completion's id stood already: somebody else's, or one that ended long ago. */
+  readonly stood: boolean;
 }
 
 /** What somebody said of a job group. */
@@ -87,19 +90,19 @@ const REPORTS_KEPT = 50;
 
 /** The part of a job group's record that holds its completion, and the way in for its tasks. */
 export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: number): CompletionRecords {
-  const report = registerScript(redis, "relayReport", REPORT, 2);
+  const report = registerScript(redis, "relayReport", REPORT, 3);
   const conclude = registerScript(redis, "relayConclude", CONCLUDE, 2);
   const plan = registerScript(redis, "relayPlan", PLAN, 3);
 
   const merge = async (id: number, { source, status, delivery, labels }: Report): Promise<Merged> => {
     const remembered = JSON.stringify({ source, status, delivery, labels });
-    const [answer, rev] = words(
+    const [answer, rev, stood] = words(
       await report(
-        [keys.group(id), keys.unhandled],
+        [keys.group(id), keys.unhandled, keys.queue(COMPLETIONS, completionId(id))],
         [id, JSON.stringify(labels), source, remembered, REPORTS_KEPT],
       ),
     );
-    return { answer: answer as Merged["answer"], rev: Number(rev) };
+    return { answer: answer as Merged["answer"], rev: Number(rev), stood: stood === "1" };
   };
 
   return {

@@ -18,7 +18,8 @@ const QUIT_MS = 500;
 
 const retryStrategy = (times: number): number => Math.min(50 * times, RETRY_MAX_MS);
 const patient = { maxRetriesPerRequest: null, retryStrategy };
-const impatient = {
+/** Gives up within a second when Redis is away, so that whoever asked hears of it. */
+export const impatient = {
   enableOfflineQueue: false,
   maxRetriesPerRequest: 1,
   commandTimeout: 1_000,
@@ -26,7 +27,7 @@ const impatient = {
 };
 
 /** Redis may be away, and then says goodbye to nobody. */
-async function closeSoon(redis: Redis): Promise<void> {
+export async function closeSoon(redis: Redis): Promise<void> {
   if (redis.status !== "ready") return redis.disconnect();
   const timer = setTimeout(() => redis.disconnect(), QUIT_MS);
   await redis.quit().catch(() => undefined);

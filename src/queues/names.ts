@@ -8,6 +8,13 @@ export const PARKED = "parked";
 /** The queue of a target: one each, so that limit, concurrency and pause are the target's own. */
 export const publishQueue = (target: string): string => `publish.${target}`;
 
+/** What a namespace may be, and how that is said. */
+export const NAMESPACE = {
+  pattern: /^[A-Za-z0-9][A-Za-z0-9._-]{0,63}$/,
+  words: "must be 1 to 64 letters, digits, dots, dashes or underscores",
+  byDefault: "publish-relay",
+} as const;
+
 /** BullMQ's prefix: the namespace as a hash tag, so that a Redis Cluster keeps all keys in one slot. */
 const queuePrefix = (namespace: string): string => `{${namespace}}`;
 

@@ -6,9 +6,12 @@ import { TASK_STATES } from "../rules/task-state.ts";
 const ids = z.array(z.number());
 const millis = z.number();
 
+/** Where a task stands. */
+export const taskStateSchema = z.enum(TASK_STATES);
+
 const taskRecordSchema = z.looseObject({
   v: z.literal(1),
-  state: z.enum(TASK_STATES),
+  state: taskStateSchema,
   /** Attempts used up. */
   attempts: z.number().default(0),
   /** Crashes in the same step, one after the other. */

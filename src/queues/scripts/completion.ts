@@ -5,7 +5,8 @@ import { SHARED } from "./shared.ts";
  * `changed` when labels are new, `reopened` when the completion had ended without tasks, else `same`. Each report is
  * remembered: the first and the newest of them.
  *
- * KEYS: group, unhandled. ARGV: jobGroupId, labelsJson, source, reportJson, keep.
+ * KEYS: group, unhandled, the completion's job. ARGV: jobGroupId, labelsJson, source, reportJson, keep.
+ * Answers: what became of it, rev, and 1 if it is the first and yet a job of the completion's id stood already.
  */
 export const REPORT = `${SHARED}
 local group, keep = KEYS[1], tonumber(ARGV[5])
@@ -14,9 +15,10 @@ local n = redis.call('HINCRBY', group, 'reports', 1)
 redis.call('HSET', group, 'report:' .. n, '{"at":' .. at .. ',' .. string.sub(ARGV[4], 2))
 if n > keep then redis.call('HDEL', group, 'report:' .. (n - keep + 1)) end
 local known = redis.call('HMGET', group, 'rev', 'labels', 'outcome')
-local answer
+local answer, stood = nil, 0
 if not known[1] then
   answer = 'new'
+  stood = redis.call('EXISTS', KEYS[3])
   redis.call('HSET', group, 'v', '1', 'rev', '1', 'labels', ARGV[2], 'source', ARGV[3],
     'reportedAt', at)
 else
@@ -28,14 +30,14 @@ else
     end
   end
   local reopened = known[3] and known[3] ~= 'dispatched'
-  if not changed and not reopened then return {'same', known[1]} end
+  if not changed and not reopened then return {'same', known[1], 0} end
   answer = changed and 'changed' or 'reopened'
   redis.call('HSET', group, 'rev', tostring(tonumber(known[1]) + 1), 'labels', cjson.encode(labels))
   redis.call('HDEL', group, 'outcome', 'words')
   redis.call('HSET', group, 'reportedAt', at)
 end
 redis.call('ZADD', KEYS[2], now_us(), ARGV[1])
-return {answer, redis.call('HGET', group, 'rev')}
+return {answer, redis.call('HGET', group, 'rev'), stood}
 `;
 
 /**

@@ -1,0 +1,138 @@
+import { z } from "zod";
+import { MAX_BATCH } from "../producers/accept-batch.ts";
+import { reportSchema } from "../producers/report-schema.ts";
+import { taskStateSchema } from "../queues/record.ts";
+
+// Answers are loose: they may gain fields, and whoever reads them passes over what it does not know.
+
+const time = z.iso.datetime();
+const labels = z.record(z.string(), z.string());
+
+export const report = reportSchema.meta({ id: "Report" });
+export const batch = z
+  .array(report)
+  .min(1)
+  .max(MAX_BATCH)
+  .meta({ id: "Batch", description: `1 to ${MAX_BATCH} reports.` });
+
+const completion = z.string().meta({ description: "The completion's id.", examples: ["jobgroup-31"] });
+const duplicate = z.boolean().meta({ description: "True when this report brought nothing new." });
+
+export const accepted = z.looseObject({ completion, duplicate }).meta({
+  id: "Accepted",
+  description: "The report is stored durably.",
+  examples: [{ completion: "jobgroup-31", duplicate: false }],
+});
+
+export const tested = z
+  .looseObject({ test: z.literal(true), detail: z.string() })
+  .meta({ id: "Tested", description: 'A test delivery: "$jobId" stands where the id should.' });
+
+const batchResult = z
+  .discriminatedUnion("status", [
+    z.looseObject({ status: z.literal(202), completion, duplicate }),
+    z.looseObject({ status: z.literal(200), test: z.literal(true), detail: z.string() }),
+    z.looseObject({ status: z.literal([400, 503]), detail: z.string() }),
+  ])
+  .meta({
+    id: "BatchResult",
+    description: "What the report would have been answered alone; one with 503 is safe to send again.",
+  });
+
+const results = z.array(batchResult);
+
+export const batchAnswer = z.looseObject({ results }).meta({
+  id: "BatchAnswer",
+  description: "One result for each report, in their order.",
+  examples: [
+    {
+      results: [
+        { status: 202, completion: "jobgroup-31", duplicate: false },
+        { status: 400, detail: '"jobGroupId" is missing: send the job group\'s id.' },
+      ],
+    },
+  ],
+});
+
+export const problem = z
+  .looseObject({
+    type: z.literal("about:blank"),
+    title: z.string(),
+    status: z.int(),
+    detail: z.string().meta({ description: "What to change." }),
+    results: results.optional().meta({ description: "With the 503 of a batch: one for each report." }),
+  })
+  .meta({ id: "Problem", description: "RFC 9457 problem details." });
+
+const task = z
+  .looseObject({
+    id: z.string().meta({ examples: ["jobgroup-31-2-public-orders"] }),
+    target: z.string(),
+    schema: z.string(),
+    table: z.string(),
+    action: z.string(),
+    rule: z.string(),
+    rulesVersion: z.string(),
+    state: taskStateSchema,
+    attempts: z.int().meta({ description: "Attempts used up." }),
+    words: z.string().optional().meta({ description: "The last that is to be said of the task." }),
+    publishJobId: z.int().optional(),
+    requestId: z.string().optional().meta({ description: "The platform's id of the last publish request." }),
+    submittingAt: time.optional(),
+    submittedAt: time.optional(),
+    endedAt: time.optional(),
+    evidence: z
+      .record(z.string(), z.unknown())
+      .optional()
+      .meta({ description: "Of a parked task: what was sent and what the platform lists." }),
+    decisions: z
+      .array(
+        z.looseObject({
+          outcome: z.string(),
+          by: z.string(),
+          reason: z.string(),
+          at: z.int().meta({ description: "Epoch milliseconds." }),
+        }),
+      )
+      .optional(),
+  })
+  .meta({ id: "Task", description: "One publish of the job group into one table." });
+
+export const story = z
+  .looseObject({
+    jobGroupId: z.int(),
+    completion: z
+      .looseObject({
+        outcome: z
+          .enum(["open", "dispatched", "no-rule", "skipped", "unknown", "failed"])
+          .meta({ description: "How its dispatch ended; open while it has not." }),
+        words: z.string().optional(),
+        labels,
+        source: z.string().meta({ description: "The way in of the first report." }),
+        reportedAt: time.optional(),
+        reportCount: z.int(),
+        reports: z
+          .array(
+            z.looseObject({
+              at: time,
+              source: z.string(),
+              labels,
+              status: z.string().optional(),
+              delivery: z.string().optional(),
+            }),
+          )
+          .meta({ description: "The first report and the newest of the others." }),
+      })
+      .optional(),
+    summary: z.string().meta({ examples: ["published 2 of 3, 1 parked"] }),
+    tasks: z.array(task),
+  })
+  .meta({ id: "Story", description: "How a job group and each of its publish tasks stand." });
+
+export const resolved = z
+  .looseObject({ id: z.string(), state: taskStateSchema, words: z.string() })
+  .meta({ id: "Resolved", description: "The task as the decision left it." });
+
+export const explanation = z
+  .looseObject({})
+  .meta({ id: "Explanation", description: "Which rules match and why, and what would be sent." });

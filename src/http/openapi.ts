@@ -1,0 +1,163 @@
+import { z } from "zod";
+import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponsesObject } from "zod-openapi";
+import { MAX_BATCH, MAX_BATCH_BYTES } from "../producers/accept-batch.ts";
+import { MAX_BODY_BYTES } from "../producers/read-body.ts";
+import { REPORT_EXAMPLE } from "../producers/report-schema.ts";
+import {
+  accepted,
+  batch,
+  batchAnswer,
+  explanation,
+  problem,
+  report,
+  resolved,
+  story,
+  tested,
+} from "./api-schemas.ts";
+import { decisionBody } from "./decision.ts";
+
+/** A route of the API as people write it. */
+export type RouteName =
+  | "POST /v1/completions"
+  | "GET /v1/job-groups/{id}"
+  | "GET /v1/job-groups/{id}/explain"
+  | "POST /v1/tasks/{id}/resolve"
+  | "GET /v1/openapi.json";
+
+/** The OpenAPI document of the routes that a relay serves, made from the schemas that it reads and answers with. */
+export function createOpenApi(served: readonly RouteName[]): object {
+  const paths: Record<string, Record<string, ZodOpenApiOperationObject>> = {};
+  for (const name of served) {
+    const [method = "", path = ""] = name.split(" ");
+    paths[path] = { ...paths[path], [method.toLowerCase()]: OPERATIONS[name] };
+  }
+  return createDocument({
+    openapi: "3.1.1",
+    info: {
+      title: "publish-relay",
+      version: "1",
+      description: "Reports of finished job groups, and how their publishes stand.",
+    },
+    servers: [{ url: "/" }],
+    security: [{ token: [] }],
+    paths,
+    components: {
+      securitySchemes: {
+        token: { type: "http", scheme: "bearer", description: "One of API_TOKENS of the relay." },
+      },
+    },
+  });
+}
+
+const json = (description: string, schema: z.ZodType) => ({
+  description,
+  content: { "application/json": { schema } },
+});
+
+/** Refusals by status. Whoever asks without a token hears 401 on every route. */
+function problems(told: Readonly<Record<number, string>>): ZodOpenApiResponsesObject {
+  const all: Record<number, string> = { 401: "The bearer token is missing or not known.", ...told };
+  return Object.fromEntries(
+    Object.entries(all).map(([status, description]) => [
+      status,
+      {
+        description,
+        ...(HEADERS[status] && { headers: z.object(HEADERS[status]) }),
+        content: { "application/problem+json": { schema: problem } },
+      },
+    ]),
+  );
+}
+
+const HEADERS: Readonly<Record<string, Record<string, z.ZodType>>> = {
+  401: { "WWW-Authenticate": z.string() },
+  503: { "Retry-After": z.string().meta({ description: "Seconds.", examples: ["2"] }) },
+};
+
+const BODY_PROBLEMS = {
+  400: "The body is no JSON, or not what is expected; detail names the field.",
+  415: "The body is not application/json, or it is compressed.",
+} as const;
+
+const AWAY = "Redis, or the platform if it was asked, does not answer. Ask again.";
+
+const jobGroupId = {
+  path: z.object({ id: z.int().positive().meta({ description: "The job group's id." }) }),
+};
+const LOOK_UP_PROBLEMS = {
+  400: "The id in the path is no job group's id.",
+  404: "Nothing is known of the job group.",
+  503: AWAY,
+} as const;
+
+const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
+  "POST /v1/completions": {
+    operationId: "reportCompletions",
+    summary: "Report a job group that finished, or many",
+    description: `An object is one report, an array a batch of 1 to ${MAX_BATCH}. Sending a report again is always safe.`,
+    requestBody: {
+      required: true,
+      content: {
+        "application/json": {
+          schema: z.union([report, batch]),
+          examples: {
+            single: { value: REPORT_EXAMPLE },
+            batch: { value: [REPORT_EXAMPLE, { jobGroupId: 32, status: "Complete" }] },
+          },
+        },
+      },
+    },
+    responses: {
+      200: json(
+        "A batch was read: each result tells of one report. Or a single report was a test.",
+        z.union([batchAnswer, tested]),
+      ),
+      202: json("A single report is stored durably.", accepted),
+      ...problems({
+        ...BODY_PROBLEMS,
+        413: `A single report is larger than ${MAX_BODY_BYTES} bytes, or a batch than ${MAX_BATCH_BYTES}.`,
+        503: "Redis does not answer: the report, or every report of the batch that could have been stored, was not. Send it again.",
+      }),
+    },
+  },
+  "GET /v1/job-groups/{id}": {
+    operationId: "getJobGroup",
+    summary: "How a job group and each of its publish tasks stand",
+    requestParams: jobGroupId,
+    responses: { 200: json("What is known of the job group.", story), ...problems(LOOK_UP_PROBLEMS) },
+  },
+  "GET /v1/job-groups/{id}/explain": {
+    operationId: "explainJobGroup",
+    summary: "Which rules match a job group and why, and what would be sent",
+    requestParams: jobGroupId,
+    responses: { 200: json("The rules and what follows.", explanation), ...problems(LOOK_UP_PROBLEMS) },
+  },
+  "POST /v1/tasks/{id}/resolve": {
+    operationId: "resolveTask",
+    summary: "Decide a parked task",
+    requestParams: {
+      path: z.object({
+        id: z.string().meta({ description: "The task's id.", examples: ["jobgroup-31-2-public-orders"] }),
+      }),
+    },
+    requestBody: { required: true, content: { "application/json": { schema: decisionBody } } },
+    responses: {
+      200: json("The decision was carried out.", resolved),
+      ...problems({
+        ...BODY_PROBLEMS,
+        404: "There is no such task.",
+        409: "The task is not parked, or it changed just now.",
+        413: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
+        503: AWAY,
+      }),
+    },
+  },
+  "GET /v1/openapi.json": {
+    operationId: "getOpenApi",
+    summary: "This document",
+    responses: {
+      200: json("An OpenAPI 3.1 document.", z.record(z.string(), z.unknown())),
+      ...problems({}),
+    },
+  },
+};
