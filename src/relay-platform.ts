@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
-import { createDesignerCloud } from "./designer-cloud/client.ts";
+import { createDesignerCloud, type DesignerCloud } from "./designer-cloud/client.ts";
 import { createGate } from "./designer-cloud/gate.ts";
 import { createTokenSource } from "./designer-cloud/token.ts";
 import { PlatformError } from "./errors.ts";
@@ -9,7 +9,9 @@ import type { PublishPlatform } from "./processors/publish-task.ts";
 import type { GateStore } from "./queues/gate-store.ts";
 
 /** Everything that the processors ask of the platform, through the gate. */
-export type Platform = PublishPlatform & DispatchDeps["platform"] & { readonly close: () => Promise<void> };
+export type Platform = PublishPlatform &
+  DispatchDeps["platform"] &
+  Pick<DesignerCloud, "listFinished" | "close">;
 
 /** The platform behind its gate. Without an address every call waits, as if the platform were away. */
 export function openPlatform(config: Config, gateStore: GateStore, log: Logger): Platform {
@@ -37,6 +39,7 @@ export function openPlatform(config: Config, gateStore: GateStore, log: Logger):
     getRecipe: (id, signal) => gate.pass(() => client.getRecipe(id, signal)),
     getFlow: (id, signal) => gate.pass(() => client.getFlow(id, signal)),
     listJobs: (id, signal) => gate.pass(() => client.listJobs(id, signal)),
+    listFinished: (query, signal) => gate.pass(() => client.listFinished(query, signal)),
     listOwnGroups: async ({ jobGroupId, flowNodeId, finishedAt }, signal) => {
       const groups = await gate.pass(() => client.listPublishGroups(signal));
       return groups
@@ -86,6 +89,7 @@ function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
     getRecipe: fail,
     getFlow: fail,
     listJobs: fail,
+    listFinished: fail,
     listOwnGroups: fail,
     listTables: fail,
     publish: fail,

@@ -1,18 +1,19 @@
 import { FlowProducer, Queue } from "bullmq";
 import type { Connections } from "./queues/connections.ts";
-import { COMPLETIONS, JOB_GROUPS, PARKED, publishQueue } from "./queues/names.ts";
+import { COMPLETIONS, JOB_GROUPS, PARKED, POLL, publishQueue } from "./queues/names.ts";
 import type { Target } from "./rules/model.ts";
 
 export interface RelayQueues {
   readonly completions: Queue;
   readonly jobGroups: Queue;
   readonly parked: Queue;
+  readonly poll: Queue;
   readonly flows: FlowProducer;
   /** By target name, in the order of the rules file. */
   readonly targets: ReadonlyMap<string, Queue>;
   /** The queue of a target, also of one that the rules no longer have. */
   readonly of: (queueName: string) => Queue;
-  /** Gives each target's queue the concurrency that holds over all processes; waits for Redis. */
+  /** Gives the queues the concurrency that holds over all processes; waits for Redis. */
   readonly setLimits: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -42,7 +43,12 @@ export function openQueues(
   const flows = new FlowProducer({ connection: connections.work, prefix });
   flows.on("error", onError);
   const ofTargets = new Map(targets.map(({ name }) => [name, of(publishQueue(name))]));
-  const queues = { completions: of(COMPLETIONS), jobGroups: of(JOB_GROUPS), parked: of(PARKED) };
+  const queues = {
+    completions: of(COMPLETIONS),
+    jobGroups: of(JOB_GROUPS),
+    parked: of(PARKED),
+    poll: of(POLL),
+  };
   return {
     ...queues,
     flows,
@@ -51,6 +57,7 @@ export function openQueues(
     setLimits: async () => {
       await Promise.all([
         queues.completions.setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs),
+        queues.poll.setGlobalConcurrency(1),
         ...targets.map(async ({ name, concurrency }) => {
           await of(publishQueue(name)).setGlobalConcurrency(concurrency);
           await of(publishQueue(name)).setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs);

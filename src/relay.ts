@@ -1,17 +1,19 @@
 import type { Logger } from "pino";
 import { type Config, ConfigError, missingSettings, summariseConfig } from "./config.ts";
+import { everyMinute } from "./every-minute.ts";
 import { createVerify, type Verify } from "./producers/signatures.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
 import { createMetrics, type Readings } from "./http/metrics.ts";
 import { type BreakerStore, createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
 import { publishQueue } from "./queues/names.ts";
-import { inTime } from "./queues/in-time.ts";
+import { createPollStore, type PollStore } from "./queues/poll-store.ts";
 import { createSweep } from "./queues/sweep.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
 import { type Http, openHttp } from "./relay-http.ts";
+import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
 import {
   createSweeper,
@@ -29,9 +31,6 @@ export interface Relay {
   /** Takes no new work, hands over what runs, and closes everything in reverse; done within 15 s. */
   stop(): Promise<void>;
 }
-
-const SWEEP_EVERY_MS = 60_000;
-const SWEEP_CLOSE_MS = 2_000;
 
 /** The composition root: one process of the relay, from its settings. Opens nothing before `start`. */
 export function createRelay(config: Config, log: Logger): Relay {
@@ -55,12 +54,13 @@ export function createRelay(config: Config, log: Logger): Relay {
     }
     const { connections, keys, queues } = core;
     const intake = createCompletionRecords(connections.ingest, keys, config.ledgerRetentionMs);
-    const report = createReportCompletion({
+    const take = createReportCompletion({
       records: intake,
       queue: opened(openIntake(connections, keys.prefix), (queue) => queue.close()),
     });
     const breakers = createBreakerStore(connections.work, keys);
-    const metrics = createMetrics(() => readMetrics(core, breakers));
+    const pollStore = createPollStore(connections.work, keys);
+    const metrics = createMetrics(() => readMetrics(core, breakers, pollStore));
     // The door opens at once: while Redis is away a sender hears 503, and not that nobody is there.
     http = await openHttp({
       config,
@@ -68,7 +68,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       queues,
       stories: intake,
       keys,
-      report,
+      report: take,
       verify,
       workers: () => workers,
       breakers,
@@ -80,17 +80,22 @@ export function createRelay(config: Config, log: Logger): Relay {
     opened(http, ({ close }) => close());
     log.info({ port: http.port }, "listening");
     await core.reached();
-    workers = core.rules ? startWorkers(core, core.rules, { breakers, metrics }) : [];
+    // On the connection that waits: who is told here hears nothing of it, and would not say it again.
+    const report = createReportCompletion({ records: core.completions, queue: core.queues.completions });
+    const started = core.rules ? startWorkers(core, core.rules, { breakers, metrics, report }) : [];
+    workers = [...started, ...(await openPoller({ config, core, store: pollStore, report, log }, opened))];
     return { port: http.port, redisUrl: core.redisUrl };
   }
 
-  function startWorkers(core: Core, rules: Rules, parts: Pick<WorkerDeps, "breakers" | "metrics">) {
+  function startWorkers(
+    core: Core,
+    rules: Rules,
+    parts: Pick<WorkerDeps, "breakers" | "metrics" | "report">,
+  ) {
     const { roles } = config;
     const deps: WorkerDeps = {
       ...core,
       ...parts,
-      // A message is taken in on the connection that waits: its sender hears nothing, and would not send it again.
-      report: createReportCompletion({ records: core.completions, queue: core.queues.completions }),
       rules,
       log,
       followMaxMs: config.followMaxMs,
@@ -106,9 +111,8 @@ export function createRelay(config: Config, log: Logger): Relay {
     ];
     opened(started, (all) => Promise.all(all.map(({ close }) => close())));
     if (started.length > 0) {
-      opened(everyMinute(createSweeper(deps, createSweep(core.connections.work, core.keys)), log), (stop) =>
-        stop(),
-      );
+      const sweep = createSweeper(deps, createSweep(core.connections.work, core.keys));
+      opened(everyMinute("the sweep", sweep, log), (stop) => stop());
     }
     return started;
   }
@@ -146,35 +150,24 @@ function checkSecrets({ webhook }: Config): Verify {
   }
 }
 
-async function readMetrics({ queues, gate, rules }: Core, breakers: BreakerStore): Promise<Readings> {
+async function readMetrics(
+  { queues, gate, rules }: Core,
+  breakers: BreakerStore,
+  poll: PollStore,
+): Promise<Readings> {
   const targets = rules?.targets.map(({ name }) => name) ?? [];
   const counted = [
     queues.completions,
     queues.jobGroups,
     ...targets.map((name) => queues.of(publishQueue(name))),
     queues.parked,
+    queues.poll,
   ];
-  const [jobs, shut, states] = await Promise.all([
+  const [jobs, shut, states, figures] = await Promise.all([
     Promise.all(counted.map(async (queue) => ({ queue: queue.name, jobs: await queue.getJobCounts() }))),
     gate.look(),
     Promise.all(targets.map(async (target) => ({ target, ...(await breakers.look(target)) }))),
+    poll.figures(),
   ]);
-  return { queues: jobs, gateShutMs: shut.ms, breakers: states };
-}
-
-/** Runs a sweep now and each minute; the function it returns ends that, and waits for the one that runs. */
-function everyMinute(sweep: () => Promise<void>, log: Logger): () => Promise<void> {
-  let running = Promise.resolve();
-  const run = (): void => {
-    running = running
-      .then(sweep)
-      .catch((error: unknown) => log.warn({ err: error }, "the sweep failed: the next is in a minute"));
-  };
-  run();
-  const timer = setInterval(run, SWEEP_EVERY_MS);
-  return async () => {
-    clearInterval(timer);
-    // With Redis away it would never end.
-    await inTime(running, SWEEP_CLOSE_MS);
-  };
+  return { queues: jobs, gateShutMs: shut.ms, breakers: states, poll: figures };
 }
