@@ -1,4 +1,3 @@
-import type { JobsOptions, Queue } from "bullmq";
 import type { Logger } from "pino";
 import { type Config, pollingOf } from "./config.ts";
 import { PlatformError } from "./errors.ts";
@@ -6,6 +5,7 @@ import { everyMinute } from "./every-minute.ts";
 import type { Report } from "./producers/accept-report.ts";
 import { type PollDeps, type PollSettings, pollTurn } from "./producers/poller.ts";
 import type { Outcome, Run } from "./queues/outcome.ts";
+import { endPollSchedule, mendPollSchedule, pollOn, startPollSchedule } from "./queues/poll-schedule.ts";
 import type { PollStore } from "./queues/poll-store.ts";
 import { createWorker, type RunningWorker } from "./queues/worker.ts";
 import type { Core, Releasers } from "./relay-core.ts";
@@ -18,11 +18,6 @@ export interface PollParts {
   readonly log: Logger;
 }
 
-const SCHEDULE = "poll";
-const HOUR_S = 3_600;
-/** A turn tells what it did for a while; what it found is in the records. */
-const TURN: JobsOptions = { removeOnComplete: { age: HOUR_S }, removeOnFail: { age: 24 * HOUR_S } };
-
 /**
  * The poller of this process, if it has one: the schedule that the fleet shares, and a worker that takes turns. With
  * `POLL_INTERVAL=off` the fleet's schedule ends.
@@ -32,19 +27,19 @@ export async function openPoller(parts: PollParts, opened: Releasers): Promise<R
   const queue = core.queues.poll;
   const settings = pollingOf(config);
   if (!settings) {
-    if (config.roles.includes("poll") && config.poll.everyMs === undefined) await switchOff(queue, store);
+    if (config.roles.includes("poll") && config.poll.everyMs === undefined) {
+      await endPollSchedule(queue);
+      await store.switchedOff();
+    }
     return [];
   }
   const { everyMs } = settings;
-  await startSchedule(queue, everyMs);
-  // Redis may come back empty, without the schedule and the limit.
-  const watch = async (): Promise<void> => {
-    if (await queue.getJobScheduler(SCHEDULE)) return;
-    log.warn("the schedule of the poller is gone: it is made again");
-    await queue.setGlobalConcurrency(1);
-    await startSchedule(queue, everyMs);
+  await startPollSchedule(queue, everyMs);
+  const mend = async (): Promise<void> => {
+    if (await mendPollSchedule(queue, everyMs))
+      log.warn("the schedule of the poller was gone: it is made again");
   };
-  opened(everyMinute("the look at the poller's schedule", watch, log), (stop) => stop());
+  opened(everyMinute("the look at the poller's schedule", mend, log), (stop) => stop());
   const worker = createWorker({
     connection: core.connections.work,
     queue,
@@ -53,19 +48,6 @@ export async function openPoller(parts: PollParts, opened: Releasers): Promise<R
     handle: (_job, run) => takeTurn(parts, settings, run),
   });
   return [opened(worker, ({ close }) => close())];
-}
-
-/** Sets the interval for the whole fleet. The first turn is due at once, also where the schedule has it later. */
-async function startSchedule(queue: Queue, everyMs: number): Promise<void> {
-  const next = await queue.upsertJobScheduler(SCHEDULE, { every: everyMs }, { name: "poll", opts: TURN });
-  if ((next?.opts.delay ?? 0) === 0) return;
-  // Of processes that start together one asks.
-  await queue.add("poll", {}, { ...TURN, deduplication: { id: "start" } });
-}
-
-async function switchOff(queue: Queue, store: PollStore): Promise<void> {
-  await queue.removeJobScheduler(SCHEDULE);
-  await store.switchedOff();
 }
 
 /** One turn as a job. Whatever comes of it, the schedule goes on: BullMQ adds the next turn when this one begins. */
@@ -78,7 +60,7 @@ async function takeTurn(parts: PollParts, settings: PollSettings, run: Run): Pro
     const { words, more, ...figures } = turn;
     const level = turn.reported > 0 || more ? "info" : "debug";
     log[level]({ stage: "poll", ...figures }, words);
-    if (more) await core.queues.poll.add("poll", {}, TURN);
+    if (more) await pollOn(core.queues.poll);
     return { next: "done", value: turn };
   } catch (error) {
     if (run.signal.aborted) return { next: "hand-over" };

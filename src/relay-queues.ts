@@ -13,7 +13,7 @@ export interface RelayQueues {
   readonly targets: ReadonlyMap<string, Queue>;
   /** The queue of a target, also of one that the rules no longer have. */
   readonly of: (queueName: string) => Queue;
-  /** Gives the queues the concurrency that holds over all processes; waits for Redis. */
+  /** Gives each target's queue the concurrency that holds over all processes; waits for Redis. */
   readonly setLimits: () => Promise<void>;
   readonly close: () => Promise<void>;
 }
@@ -57,7 +57,6 @@ export function openQueues(
     setLimits: async () => {
       await Promise.all([
         queues.completions.setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs),
-        queues.poll.setGlobalConcurrency(1),
         ...targets.map(async ({ name, concurrency }) => {
           await of(publishQueue(name)).setGlobalConcurrency(concurrency);
           await of(publishQueue(name)).setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs);
