@@ -53,6 +53,19 @@ describe("where it begins", () => {
     expect(world.polled()).toEqual([id]);
   });
 
+  test("what finishes while the very first answer is on its way is found", async () => {
+    const world = createPollWorld();
+    const ids: number[] = [];
+    world.whileListing(() => {
+      ids.push(world.create());
+      world.pass(20_000);
+    });
+    await world.turn();
+    world.whileListing(() => {});
+    await world.turn();
+    expect(world.polled()).toEqual(ids);
+  });
+
   test("a relay whose clock is an hour ahead, or behind, goes by the platform's time", async () => {
     for (const aheadMs of [HOUR, -HOUR]) {
       const world = await begun({ aheadMs, settings: { graceMs: 2 * MINUTE, webhooks: true } });

@@ -81,7 +81,8 @@ async function sweep(deps: PollDeps, settings: PollSettings, look: Look, signal:
     const offset = current?.offset ?? 0;
     const page = await deps.list({ since, limit: PAGE_LIMIT, offset }, signal);
     look.pages++;
-    look.platformNow = timeOf(page, askedAt);
+    const time = timeOf(page, askedAt, deps.now());
+    look.platformNow = time.now;
     position ??= firstPosition(settings, page, look.platformNow);
     const { floor } = position;
     const groups = page.groups.filter((group) => isWanted(group, Math.max(since, floor)));
@@ -90,8 +91,9 @@ async function sweep(deps: PollDeps, settings: PollSettings, look: Look, signal:
     for (const { id } of page.groups) look.seen.add(id);
     for (const { id } of groups) look.found.add(id);
     const highest = Math.max(current?.highest ?? floor, ...groups.map(({ updatedAt }) => updatedAt));
-    const startedAt =
-      current?.startedAt ?? (page.at === undefined ? Math.min(askedAt, highest) : look.platformNow);
+    // Where the clocks may differ unseen, what stands on the first page is surely not from after it was read.
+    const surely = page.at === undefined ? Math.min(time.earliest, highest) : time.earliest;
+    const startedAt = current?.startedAt ?? surely;
     const read = { offset, rows: page.groups.length, count: page.count, barren };
     const last = isLastPage(read);
     // Not beyond its start: what finished since may stand on a page that was read before.
@@ -127,9 +129,15 @@ function firstPosition({ since }: PollSettings, { at }: Page, platformNow: numbe
   return { floor, begunAt: platformNow, cursor: floor };
 }
 
-/** The platform's time, which is told in whole seconds; within that second our own clock is as good. */
-const timeOf = ({ at }: Page, now: number): number =>
-  at === undefined ? now : Math.min(Math.max(now, at), at + 999);
+/**
+ * The platform's time when it was asked, and the earliest that this can have been. It tells the second in which it
+ * answered, so our own clock is as good if it may be right.
+ */
+function timeOf({ at }: Page, askedAt: number, answeredAt: number): { now: number; earliest: number } {
+  if (at === undefined) return { now: askedAt, earliest: askedAt };
+  const earliest = at - (answeredAt - askedAt);
+  return { now: askedAt >= earliest && askedAt < at + 1_000 ? askedAt : earliest, earliest };
+}
 
 async function unknownOf(deps: PollDeps, groups: readonly ListedGroup[]): Promise<Held[]> {
   const sources = await deps.sourcesOf(groups.map(({ id }) => id));
