@@ -66,7 +66,7 @@ export async function createFollow(options: FollowOptions): Promise<Follow> {
     for (const [id, group] of tracked) {
       const headers = { authorization: `Bearer ${apiToken}` };
       const answer = await fetch(`${relayUrl}/v1/job-groups/${id}`, { headers });
-      // 404: no webhook has come yet.
+      // 404: nobody has reported it yet.
       if (!answer.ok) continue;
       group.story = storySchema.parse(await answer.json());
       for (const task of group.story.tasks) {

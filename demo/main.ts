@@ -9,12 +9,12 @@ import { banner, summary, toTryNext, USAGE } from "./words.ts";
 
 const EXIT = { ok: 0, failed: 1, wrongUse: 2 } as const;
 
-/** What the simulated jobs run: recipes of the simulator. */
+/** What the simulated jobs run: recipes of the simulator. The webhook of the last one never comes. */
 const RECIPES = [
-  { id: 27, name: "orders" },
-  { id: 29, name: "orders-returns" },
-  { id: 28, name: "customers" },
-  { id: 30, name: "ledger" },
+  { id: 27, name: "orders", webhook: true },
+  { id: 29, name: "orders-returns", webhook: true },
+  { id: 28, name: "customers", webhook: true },
+  { id: 30, name: "ledger", webhook: false },
 ] as const;
 const RUN_MS = 500;
 const APART_MS = 1_500;
@@ -59,8 +59,9 @@ interface Play {
 async function play({ demo, follow, screen, once, stopped }: Play): Promise<number> {
   const runJob = (n: number, inMs: number): Promise<GroupView> => {
     const recipe = RECIPES[n % RECIPES.length] ?? RECIPES[0];
-    const id = demo.simulator.createJobGroup({ recipeId: recipe.id, finishInMs: inMs + RUN_MS });
-    return follow.track(id, recipe.name);
+    const { id: recipeId, name, webhook } = recipe;
+    const id = demo.simulator.createJobGroup({ recipeId, webhook, finishInMs: inMs + RUN_MS });
+    return follow.track(id, name);
   };
 
   const first = Promise.all(RECIPES.map((_, n) => runJob(n, n * APART_MS)));

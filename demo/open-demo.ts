@@ -59,6 +59,9 @@ export async function openDemo(rulesFile: string): Promise<Demo> {
       DESIGNER_CLOUD_TOKEN: "simulator-token",
       WEBHOOK_SECRETS: secret,
       API_TOKENS: API_TOKEN,
+      // Soon enough to be watched: a webhook is waited for two minutes otherwise.
+      POLL_INTERVAL: "2s",
+      POLL_GRACE: "5s",
     });
     releasers.push(() => relay.stop());
 

@@ -68,7 +68,7 @@ export function viewOf(known: {
   const outcome = story.completion?.outcome ?? "open";
   const tasks = story.tasks.map((task) => viewOfTask(task, pictures.get(task.id), seenAt.get(task.id)));
   const ended = outcome !== "open" && tasks.every((task) => task.ended);
-  const stage = outcome === "open" ? "webhook taken, asking the rules" : (story.completion?.words ?? outcome);
+  const stage = outcome === "open" ? "reported, asking the rules" : (story.completion?.words ?? outcome);
   return { ...named, stage, ended, tasks };
 }
 

@@ -22,7 +22,8 @@ publish-relay, with Designer Cloud simulated. ${once ? "Ends by itself." : "Ctrl
   Log        ${logFile}
 
 All files are in ${folder}, which is removed at the end.
-Four jobs are about to finish; a signed webhook tells the relay of each.
+Four jobs are about to finish. A signed webhook tells the relay of three; the fourth's never comes, and the poller
+finds that job 5 s after its end.
 `;
 }
 

@@ -1,6 +1,6 @@
 import { z } from "zod";
 import { NAMESPACE } from "./queues/names.ts";
-import { parseDuration } from "./rules/duration.ts";
+import { formatDuration, parseDuration } from "./rules/duration.ts";
 
 const ROLES = ["web", "poll", "dispatch", "publish"] as const;
 
@@ -34,6 +34,15 @@ const duration = z.string().transform((value, context) => {
 });
 const atLeast = (leastMs: number, words: string) =>
   duration.refine((ms) => ms >= leastMs, `must be at least ${words}`);
+/** A moment, or how far back from the first look. */
+const moment = z.string().transform((value, context) => {
+  const backMs = parseDuration(value);
+  if (backMs !== undefined) return { backMs };
+  if (z.iso.datetime({ offset: true }).safeParse(value).success) return { at: Date.parse(value) };
+  const message = "must be a time with its zone like 2026-11-24T08:00:00Z, or a duration back like 2h";
+  context.addIssue({ code: "custom", message });
+  return z.NEVER;
+});
 const address = (protocols: readonly string[], example: string) =>
   text.refine(
     (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),
@@ -77,11 +86,18 @@ const environment = z
         z.array(z.enum(ROLES, { error: `must be any of ${ROLES.join(", ")}, separated by commas` })).min(1),
       ),
     FOLLOW_MAX: atLeast(100, "100ms").default(5_000),
-    // Not built yet; a wrong value is told all the same.
     POLL_INTERVAL: z
-      .union([z.literal("off"), duration], { error: "must be a duration like 1m, or off" })
-      .optional(),
+      .union([z.literal("off"), atLeast(1_000, "1s")], {
+        error: "must be a duration of at least 1s, like 1m, or off",
+      })
+      .default(60_000),
     POLL_GRACE: duration.optional(),
+    POLL_SINCE: moment.optional(),
+    POLL_MAX_PAGES: z
+      .string()
+      .regex(/^[1-9]\d{0,3}$/, "must be a whole number from 1 to 9999")
+      .transform(Number)
+      .default(20),
     LEDGER_RETENTION: atLeast(60_000, "1m").default(90 * 86_400_000),
     LOG_LEVEL: z
       .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
@@ -109,9 +125,34 @@ const environment = z
     boardViewers: env.BOARD_VIEWERS,
     roles: env.ROLES,
     followMaxMs: env.FOLLOW_MAX,
+    poll: pollSettings(env),
     ledgerRetentionMs: env.LEDGER_RETENTION,
     logLevel: env.LOG_LEVEL,
   }));
+
+/** With the poller the record of a job group must outlive the time for which the platform lists it to the poller. */
+const LEDGER_LEAST_MS = 3_600_000;
+const GRACE_MS = 120_000;
+
+function pollSettings(env: {
+  readonly WEBHOOK_AUTH: string;
+  readonly WEBHOOK_SECRETS: readonly string[];
+  readonly POLL_INTERVAL: number | "off";
+  readonly POLL_GRACE?: number | undefined;
+  readonly POLL_SINCE?: { at: number } | { backMs: number } | undefined;
+  readonly POLL_MAX_PAGES: number;
+}) {
+  const webhooks = env.WEBHOOK_AUTH === "none" || env.WEBHOOK_SECRETS.length > 0;
+  return {
+    /** Absent: it is switched off. */
+    everyMs: env.POLL_INTERVAL === "off" ? undefined : env.POLL_INTERVAL,
+    graceMs: env.POLL_GRACE ?? (webhooks ? GRACE_MS : 0),
+    since: env.POLL_SINCE,
+    maxPages: env.POLL_MAX_PAGES,
+    /** Can webhooks come at all? */
+    webhooks,
+  };
+}
 
 /** A setting is wrong; `problems` has one line each, with the variable's name and what to change. */
 export class ConfigError extends Error {
@@ -139,6 +180,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (given["DESIGNER_CLOUD_TOKEN"] && given["DESIGNER_CLOUD_TOKEN_FILE"]) {
     problems.push("DESIGNER_CLOUD_TOKEN_FILE is set beside DESIGNER_CLOUD_TOKEN: set one of them");
   }
+  const { poll, ledgerRetentionMs = Infinity } = parsed.data ?? {};
+  if (poll?.everyMs && ledgerRetentionMs < LEDGER_LEAST_MS + poll.graceMs + poll.everyMs) {
+    problems.push(
+      "LEDGER_RETENTION must be at least 1h longer than POLL_GRACE and POLL_INTERVAL, or POLL_INTERVAL be off: a job group whose record is gone is new to the poller",
+    );
+  }
   if (!parsed.success || problems.length > 0) throw new ConfigError([...new Set(problems)]);
   return deepFreeze(parsed.data);
 }
@@ -146,6 +193,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
 /** What is set, for the log; secrets are counted or masked. */
 export function summariseConfig(config: Config): Record<string, unknown> {
   const { platform, redisUrl, webhook } = config;
+  const polls = pollingOf(config);
   return {
     platform: platform.url ?? "not set",
     token: platform.token ? "set" : platform.tokenFile ? `from ${platform.tokenFile}` : "not set",
@@ -159,20 +207,34 @@ export function summariseConfig(config: Config): Record<string, unknown> {
     boardOperators: Object.keys(config.boardOperators).length,
     boardViewers: Object.keys(config.boardViewers).length,
     roles: config.roles.join(","),
+    poll: polls
+      ? `every ${formatDuration(polls.everyMs)}, grace ${formatDuration(polls.graceMs)}`
+      : "not by this process",
     logLevel: config.logLevel,
   };
 }
 
+/** How this process looks for finished job groups, if it does: without a platform there is nothing to look at. */
+export function pollingOf({
+  roles,
+  poll,
+  platform,
+}: Config): (Config["poll"] & { everyMs: number }) | undefined {
+  const { everyMs } = poll;
+  return roles.includes("poll") && everyMs !== undefined && platform.url ? { ...poll, everyMs } : undefined;
+}
+
 /** What is missing, one line each with how to set it; the process starts all the same. */
 export function missingSettings(config: Config): string[] {
-  const { platform, webhook, host, roles } = config;
+  const { platform, webhook, host, roles, poll } = config;
   const accountsSet = Object.keys({ ...config.boardOperators, ...config.boardViewers }).length > 0;
   const web = roles.includes("web");
-  const works = roles.includes("dispatch") || roles.includes("publish");
+  const polls = roles.includes("poll") && poll.everyMs !== undefined;
+  const works = polls || roles.includes("dispatch") || roles.includes("publish");
   return [
     works &&
       !platform.url &&
-      "DESIGNER_CLOUD_URL is not set: tasks wait until it is (say https://us1.alteryxcloud.com)",
+      "DESIGNER_CLOUD_URL is not set: tasks wait until it is, and nothing is polled (say https://us1.alteryxcloud.com)",
     works &&
       platform.url &&
       !platform.token &&

@@ -1,5 +1,5 @@
 import type { Logger } from "pino";
-import { type Config, isLoopback } from "./config.ts";
+import { type Config, isLoopback, pollingOf } from "./config.ts";
 import { createApi } from "./http/api.ts";
 import { createBoard } from "./http/board.ts";
 import type { BoardQueue } from "./http/board-queues.ts";
@@ -138,6 +138,11 @@ function boardQueues({ queues, rules }: HttpParts, held: ReadonlyMap<string, str
       kind: "job-groups",
       description: "Job groups with their publish tasks, and how these ended",
     },
+    {
+      queue: queues.poll,
+      kind: "poll",
+      description: "Looks at the platform for finished job groups that no webhook told of",
+    },
     ...(rules?.targets ?? []).map(target),
     { queue: queues.parked, kind: "parked", description: "Publish tasks that wait for a person's decision" },
   ];
@@ -168,6 +173,10 @@ function readyChecks({ connections, keys, workers, rules, config }: HttpParts): 
             check: async () =>
               rules ? undefined : `no rules: ${config.rulesFile} is not there, set RULES_FILE`,
           },
+        ]
+      : []),
+    ...(works || pollingOf(config)
+      ? [
           {
             name: "workers",
             check: async () => {

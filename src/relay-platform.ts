@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
-import { createDesignerCloud } from "./designer-cloud/client.ts";
+import { createDesignerCloud, type DesignerCloud } from "./designer-cloud/client.ts";
 import { createGate } from "./designer-cloud/gate.ts";
 import { createTokenSource } from "./designer-cloud/token.ts";
 import { PlatformError } from "./errors.ts";
@@ -10,10 +10,10 @@ import type { GateStore } from "./queues/gate-store.ts";
 
 /** Everything that the processors ask of the platform, through the gate. */
 export type Platform = PublishPlatform &
-  FactsPlatform & {
+  FactsPlatform &
+  Pick<DesignerCloud, "listFinished" | "close"> & {
     /** The same questions past the gate: they neither wait for it nor shut or open it. */
     readonly pastGate: FactsPlatform;
-    readonly close: () => Promise<void>;
   };
 
 /** The platform behind its gate. Without an address every call waits, as if the platform were away. */
@@ -42,6 +42,7 @@ export function openPlatform(config: Config, gateStore: GateStore, log: Logger):
     getRecipe: (id, signal) => gate.pass(() => client.getRecipe(id, signal)),
     getFlow: (id, signal) => gate.pass(() => client.getFlow(id, signal)),
     listJobs: (id, signal) => gate.pass(() => client.listJobs(id, signal)),
+    listFinished: (query, signal) => gate.pass(() => client.listFinished(query, signal)),
     listOwnGroups: async ({ jobGroupId, flowNodeId, finishedAt }, signal) => {
       const groups = await gate.pass(() => client.listPublishGroups(signal));
       return groups
@@ -96,6 +97,7 @@ function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
     getRecipe: fail,
     getFlow: fail,
     listJobs: fail,
+    listFinished: fail,
     listOwnGroups: fail,
     listTables: fail,
     publish: fail,

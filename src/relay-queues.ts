@@ -1,12 +1,13 @@
 import { FlowProducer, Queue } from "bullmq";
 import type { Connections } from "./queues/connections.ts";
-import { COMPLETIONS, JOB_GROUPS, PARKED, publishQueue } from "./queues/names.ts";
+import { COMPLETIONS, JOB_GROUPS, PARKED, POLL, publishQueue } from "./queues/names.ts";
 import type { Target } from "./rules/model.ts";
 
 export interface RelayQueues {
   readonly completions: Queue;
   readonly jobGroups: Queue;
   readonly parked: Queue;
+  readonly poll: Queue;
   readonly flows: FlowProducer;
   /** By target name, in the order of the rules file. */
   readonly targets: ReadonlyMap<string, Queue>;
@@ -42,7 +43,12 @@ export function openQueues(
   const flows = new FlowProducer({ connection: connections.work, prefix });
   flows.on("error", onError);
   const ofTargets = new Map(targets.map(({ name }) => [name, of(publishQueue(name))]));
-  const queues = { completions: of(COMPLETIONS), jobGroups: of(JOB_GROUPS), parked: of(PARKED) };
+  const queues = {
+    completions: of(COMPLETIONS),
+    jobGroups: of(JOB_GROUPS),
+    parked: of(PARKED),
+    poll: of(POLL),
+  };
   return {
     ...queues,
     flows,

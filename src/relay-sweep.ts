@@ -1,4 +1,5 @@
 import { randomUUID } from "node:crypto";
+import { everyMinute } from "./every-minute.ts";
 import { followOnly } from "./processors/publish-to-target.ts";
 import { reopen } from "./producers/report-completion.ts";
 import type { RecordedTask } from "./queues/completion-record.ts";
@@ -9,13 +10,12 @@ import { ended, park, publishDepsOf } from "./relay-publish.ts";
 import type { WorkerDeps } from "./relay-workers.ts";
 import { completionId, taskKey } from "./rules/task-identity.ts";
 
-const SWEEP_EVERY_MS = 60_000;
-const SWEEP_CLOSE_MS = 2_000;
 /** A completion that was reported so long ago and not dispatched may have lost its job. */
 const UNHANDLED_AFTER_MS = 30_000;
 /** A publish whose job lies in a paused queue is followed for so long at a time, on a lock that outlives it. */
 const FOLLOW_MS = 45_000;
 const LOAN_MS = 60_000;
+const FOLLOW_CLOSE_MS = 2_000;
 
 /**
  * Now and each minute: brings back the jobs of open tasks, and completions that nobody dispatches, and follows the
@@ -45,6 +45,7 @@ export function startSweeps(deps: WorkerDeps): () => Promise<void> {
     const task = tasks.find(({ plan }) => `task:${taskKey(plan)}` === field);
     if (!task) return;
     if (why === "paused") {
+      if (stopped.signal.aborted) return;
       const work = followPaused({ ...deps, borrow }, stray, task, stopped.signal)
         .catch((error: unknown) => log.warn({ err: error, jobId }, "a publish could not be followed"))
         .finally(() => followed.delete(work));
@@ -57,19 +58,11 @@ export function startSweeps(deps: WorkerDeps): () => Promise<void> {
     await deps.dispatch.fanOut.add(jobGroupId, [task.plan]);
   }
 
-  let running = Promise.resolve();
-  const run = (): void => {
-    running = running
-      .then(once)
-      .catch((error: unknown) => log.warn({ err: error }, "the sweep failed: the next is in a minute"));
-  };
-  run();
-  const timer = setInterval(run, SWEEP_EVERY_MS);
+  const stopSweeps = everyMinute("the sweep", once, log);
   return async () => {
-    clearInterval(timer);
     stopped.abort(new Error("The process stops"));
-    // With Redis away it would never end.
-    await inTime(Promise.all([running, ...followed]), SWEEP_CLOSE_MS);
+    await stopSweeps();
+    await inTime(Promise.all(followed), FOLLOW_CLOSE_MS);
   };
 }
 

@@ -6,11 +6,13 @@ import { createMetrics, type Readings } from "./http/metrics.ts";
 import { type BreakerStore, createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
 import { publishQueue } from "./queues/names.ts";
+import { createPollStore, type PollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
 import { createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
+import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
 import { startDispatchWorkers, startPublishWorkers, type WorkerDeps } from "./relay-workers.ts";
@@ -47,12 +49,13 @@ export function createRelay(config: Config, log: Logger): Relay {
     }
     const { connections, keys, queues } = core;
     const intake = createCompletionRecords(connections.ingest, keys, config.ledgerRetentionMs);
-    const report = createReportCompletion({
+    const take = createReportCompletion({
       records: intake,
       queue: opened(openIntake(connections, keys.prefix), (queue) => queue.close()),
     });
     const breakers = createBreakerStore(connections.work, keys);
-    const metrics = createMetrics(() => readMetrics(core, breakers));
+    const pollStore = createPollStore(connections.work, keys);
+    const metrics = createMetrics(() => readMetrics(core, breakers, pollStore));
     // The door opens at once: while Redis is away a sender hears 503, and not that nobody is there.
     http = await openHttp({
       config,
@@ -60,7 +63,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       queues,
       stories: intake,
       keys,
-      report,
+      report: take,
       verify,
       foresee: createForesee(core, intake, config.rulesFile),
       workers: () => workers,
@@ -73,17 +76,22 @@ export function createRelay(config: Config, log: Logger): Relay {
     opened(http, ({ close }) => close());
     log.info({ port: http.port }, "listening");
     await core.reached();
-    workers = core.rules ? startWorkers(core, core.rules, { breakers, metrics }) : [];
+    // On the connection that waits: who is told here hears nothing of it, and would not say it again.
+    const report = createReportCompletion({ records: core.completions, queue: core.queues.completions });
+    const started = core.rules ? startWorkers(core, core.rules, { breakers, metrics, report }) : [];
+    workers = [...started, ...(await openPoller({ config, core, store: pollStore, report, log }, opened))];
     return { port: http.port, redisUrl: core.redisUrl };
   }
 
-  function startWorkers(core: Core, rules: Rules, parts: Pick<WorkerDeps, "breakers" | "metrics">) {
+  function startWorkers(
+    core: Core,
+    rules: Rules,
+    parts: Pick<WorkerDeps, "breakers" | "metrics" | "report">,
+  ) {
     const { roles } = config;
     const deps: WorkerDeps = {
       ...core,
       ...parts,
-      // A message is taken in on the connection that waits: its sender hears nothing, and would not send it again.
-      report: createReportCompletion({ records: core.completions, queue: core.queues.completions }),
       rules,
       log,
       followMaxMs: config.followMaxMs,
@@ -137,18 +145,24 @@ function checkSecrets({ webhook }: Config): Verify {
   }
 }
 
-async function readMetrics({ queues, gate, rules }: Core, breakers: BreakerStore): Promise<Readings> {
+async function readMetrics(
+  { queues, gate, rules }: Core,
+  breakers: BreakerStore,
+  poll: PollStore,
+): Promise<Readings> {
   const targets = rules?.targets.map(({ name }) => name) ?? [];
   const counted = [
     queues.completions,
     queues.jobGroups,
     ...targets.map((name) => queues.of(publishQueue(name))),
     queues.parked,
+    queues.poll,
   ];
-  const [jobs, shut, states] = await Promise.all([
+  const [jobs, shut, states, figures] = await Promise.all([
     Promise.all(counted.map(async (queue) => ({ queue: queue.name, jobs: await queue.getJobCounts() }))),
     gate.look(),
     Promise.all(targets.map(async (target) => ({ target, ...(await breakers.look(target)) }))),
+    poll.figures(),
   ]);
-  return { queues: jobs, gateShutMs: shut.ms, breakers: states };
+  return { queues: jobs, gateShutMs: shut.ms, breakers: states, poll: figures };
 }

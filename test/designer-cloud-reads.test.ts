@@ -149,3 +149,53 @@ test("an answer nested without end is a failure like any other", async () => {
   const error = await platform.getJobGroup(1).catch((thrown: unknown) => thrown);
   expect(error).toBeInstanceOf(PlatformError);
 });
+
+test("finished job groups are asked for by page, and read with no more than is needed of them", async () => {
+  const body = JSON.stringify({
+    data: [
+      {
+        id: 31,
+        status: "Complete",
+        ranfor: "recipe",
+        wrangledDataset: { id: null },
+        createdAt: "2018-01-25T18:01:16.456Z",
+        updatedAt: "2018-01-25T18:01:21.082Z",
+      },
+      { id: "30", updatedAt: 2_000 },
+    ],
+    count: 2,
+  });
+  const server = await startWireServer((socket) =>
+    socket.write(httpAnswer(200, body, { date: "Thu, 25 Jan 2018 18:02:00 GMT" })),
+  );
+  const platform = createDesignerCloud({
+    baseUrl: server.url,
+    token: async () => "secret-token-of-the-test",
+  });
+  releaseLater(() => platform.close());
+  expect(await platform.listFinished({ since: 1_500, limit: 100, offset: 90 })).toEqual({
+    groups: [
+      { id: 31, status: "Complete", ranFor: "recipe", updatedAt: Date.UTC(2018, 0, 25, 18, 1, 21, 82) },
+      { id: 30, updatedAt: 2_000 },
+    ],
+    count: 2,
+    at: Date.UTC(2018, 0, 25, 18, 2),
+  });
+  const asked = new URL(server.requests[0]?.split(" ")[1] ?? "", server.url);
+  expect(asked.pathname).toBe("/v4/jobLibrary");
+  expect(Object.fromEntries(asked.searchParams)).toEqual({
+    limit: "100",
+    offset: "90",
+    sort: "-id",
+    status: "Complete",
+    ranfor: "recipe",
+    runBy: "all",
+    includeCount: "true",
+    "dateFilter[updatedAt][gte]": "1500",
+  });
+});
+
+test("a list without a count and an answer without a date are read all the same", async () => {
+  const { platform } = await platformThatAnswers({ data: [], count: "many" });
+  expect(await platform.listFinished({ since: 0, limit: 100, offset: 0 })).toEqual({ groups: [] });
+});

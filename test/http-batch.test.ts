@@ -61,7 +61,12 @@ describe("a batch", () => {
         { status: 202, completion: "jobgroup-31", duplicate: false },
         { status: 400, detail: expect.stringContaining('"jobGroupId" is missing') },
         { status: 400, detail: expect.stringContaining("must be a JSON object") },
-        { status: 200, test: true, detail: expect.stringContaining("test delivery") },
+        {
+          status: 200,
+          test: true,
+          detail: expect.stringContaining("test delivery"),
+          understood: { status: null, labels: {} },
+        },
         { status: 400, detail: expect.stringContaining("must be a JSON object") },
         { status: 202, completion: "jobgroup-32", duplicate: false },
       ],

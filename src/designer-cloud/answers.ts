@@ -20,6 +20,8 @@ export type PlatformOutputs = z.output<typeof outputsAnswer>;
 export type PlatformRecipe = z.output<typeof recipeAnswer>;
 export type PlatformFlow = z.output<typeof flowAnswer>;
 export type PlatformConnection = z.output<typeof connectionAnswer>;
+/** One page of the job groups that ended, and how many there are in all, if that was told. */
+export type PlatformFinished = z.output<typeof finishedAnswer>;
 
 export const jobGroupAnswer = z
   .object({
@@ -54,6 +56,18 @@ export const jobGroupAnswer = z
   }));
 
 export const jobLibraryAnswer = z.object({ data: z.array(jobGroupAnswer) }).transform((list) => list.data);
+
+/** A page of the list, with no more than is needed of it: what is not read cannot be of a wrong shape. */
+export const finishedAnswer = z
+  .object({
+    data: z.array(
+      z
+        .object({ id, status: text, ranfor: text, updatedAt: time })
+        .transform(({ ranfor, status, ...group }) => ({ ...group, ...present({ status, ranFor: ranfor }) })),
+    ),
+    count: z.number().nullish().catch(undefined),
+  })
+  .transform(({ data, count }) => ({ groups: data, ...present({ count }) }));
 
 const jobAnswer = z
   .object({

@@ -2,6 +2,7 @@ import type { Dispatcher } from "undici";
 import type { z } from "zod";
 import { type ExchangeLimits, exchange } from "./exchange.ts";
 import { type CallName, noAnswer, refusal, requestIdOf, type Telling, unreadable } from "./failure.ts";
+import { dateOf } from "./retry-after.ts";
 
 /** No real token is shorter; a shorter one would be cut out of ordinary words. */
 const TOKEN_MIN = 8;
@@ -23,13 +24,16 @@ interface CallOptions {
   readonly signal?: AbortSignal | undefined;
 }
 
-/** Makes one call and reads its answer; whatever goes wrong is thrown as a `PlatformError`. */
+/**
+ * Makes one call and reads its answer; whatever goes wrong is thrown as a `PlatformError`. `at` is the platform's time
+ * of the answer in epoch milliseconds, cut to the second.
+ */
 export async function callPlatform<T>(
   deps: CallDeps,
   name: CallName,
   schema: z.ZodType<T>,
   { body, mayStillSend, signal }: CallOptions,
-): Promise<{ status: number; requestId: string | undefined; value: T }> {
+): Promise<{ status: number; requestId: string | undefined; at: number | undefined; value: T }> {
   const token = await currentToken(deps.token, name);
   const redact = hiding(token);
   const headers = {
@@ -55,7 +59,8 @@ export async function callPlatform<T>(
   if (outcome.status >= 300) throw refusal(outcome, telling);
   const read = parseAnswer(outcome.body, schema);
   if ("event" in read) throw unreadable(outcome, read, telling);
-  return { status: outcome.status, requestId: requestIdOf(outcome.headers, redact), value: read.value };
+  const requestId = requestIdOf(outcome.headers, redact);
+  return { status: outcome.status, requestId, at: dateOf(outcome.headers), value: read.value };
 }
 
 async function currentToken(source: () => string | Promise<string>, call: CallName): Promise<string> {

@@ -2,12 +2,14 @@ import type { z } from "zod";
 import {
   connectionAnswer,
   createdAnswer,
+  finishedAnswer,
   flowAnswer,
   jobGroupAnswer,
   jobLibraryAnswer,
   jobsAnswer,
   outputsAnswer,
   type PlatformConnection,
+  type PlatformFinished,
   type PlatformFlow,
   type PlatformJob,
   type PlatformJobGroup,
@@ -69,12 +71,25 @@ interface PublishStarted {
   readonly requestId?: string;
 }
 
+/** Which page of the job groups that ended is asked for. */
+interface FinishedQuery {
+  /** Changed at or after this time of the platform's clock, in epoch milliseconds. */
+  readonly since: number;
+  readonly limit: number;
+  readonly offset: number;
+}
+
 /** The platform's API v4. Every failure of a call is a `PlatformError`. */
 export interface DesignerCloud {
   getJobGroup(jobGroupId: number, signal?: AbortSignal): Promise<PlatformJobGroup>;
   listJobs(jobGroupId: number, signal?: AbortSignal): Promise<PlatformJob[]>;
   /** The newest job groups that ran for a publish, at most 25. Source: GET /v4/jobLibrary. */
   listPublishGroups(signal?: AbortSignal): Promise<PlatformJobGroup[]>;
+  /**
+   * A page of the recipes' job groups that are complete, the newest id first; `at` is the platform's time of the
+   * answer, cut to the second. Source: GET /v4/jobLibrary; not tried on a live tenant, so no filter is to be relied on.
+   */
+  listFinished(query: FinishedQuery, signal?: AbortSignal): Promise<PlatformFinished & { at?: number }>;
   listOutputs(jobGroupId: number, signal?: AbortSignal): Promise<PlatformOutputs>;
   getRecipe(recipeId: number, signal?: AbortSignal): Promise<PlatformRecipe>;
   getFlow(flowId: number, signal?: AbortSignal): Promise<PlatformFlow>;
@@ -114,6 +129,11 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
     listJobs: (id, signal) => get(`/v4/jobGroups/${id}/jobs`, jobsAnswer, signal),
     listPublishGroups: (signal) =>
       get("/v4/jobLibrary?limit=25&sort=-id&ranfor=publish&runBy=all", jobLibraryAnswer, signal),
+    async listFinished(query, signal) {
+      const name: CallName = { kind: "read", method: "GET", path: `/v4/jobLibrary?${finishedQuery(query)}` };
+      const { at, value } = await callPlatform(deps, name, finishedAnswer, { signal });
+      return { ...value, ...(at !== undefined && { at }) };
+    },
     listOutputs: (id, signal) => get(`/v4/jobGroups/${id}/outputs`, outputsAnswer, signal),
     getRecipe: (id, signal) => get(`/v4/wrangledDatasets/${id}`, recipeAnswer, signal),
     getFlow: (id, signal) => get(`/v4/flows/${id}`, flowAnswer, signal),
@@ -145,6 +165,20 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
     },
     close: () => connections.destroy(),
   };
+}
+
+function finishedQuery({ since, limit, offset }: FinishedQuery): string {
+  const query = new URLSearchParams({
+    limit: String(limit),
+    offset: String(offset),
+    sort: "-id",
+    status: "Complete",
+    ranfor: "recipe",
+    runBy: "all",
+    includeCount: "true",
+    "dateFilter[updatedAt][gte]": String(since),
+  });
+  return query.toString();
 }
 
 function parseBaseUrl(baseUrl: string): { origin: string; prefix: string } {

@@ -10,6 +10,12 @@ export function header(headers: AnswerHeaders, name: string): string | undefined
   return Array.isArray(value) ? value[0] : value;
 }
 
+/** When the answer was written, by the clock of whoever wrote it: epoch milliseconds, cut to the second. */
+export function dateOf(headers: AnswerHeaders): number | undefined {
+  const dateMs = Date.parse(header(headers, "date") ?? "");
+  return Number.isNaN(dateMs) ? undefined : dateMs;
+}
+
 /**
  * How long the answer asks us to wait, in milliseconds, clamped to 1 s .. 1 h; undefined when it does not ask.
  *

@@ -25,13 +25,18 @@ export const accepted = z.looseObject({ completion, duplicate }).meta({
 });
 
 export const tested = z
-  .looseObject({ test: z.literal(true), detail: z.string() })
+  .looseObject({ test: z.literal(true), detail: z.string(), understood: z.looseObject({}) })
   .meta({ id: "Tested", description: 'A test delivery: "$jobId" stands where the id should.' });
 
 const batchResult = z
   .discriminatedUnion("status", [
     z.looseObject({ status: z.literal(202), completion, duplicate }),
-    z.looseObject({ status: z.literal(200), test: z.literal(true), detail: z.string() }),
+    z.looseObject({
+      status: z.literal(200),
+      test: z.literal(true),
+      detail: z.string(),
+      understood: z.looseObject({}),
+    }),
     z.looseObject({ status: z.literal([400, 503]), detail: z.string() }),
   ])
   .meta({

@@ -2,7 +2,7 @@ import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import type { ExternalJobUrl, QueueJobJson } from "@bull-board/api/typings/app";
 
 /** What a queue is for; also the order of the board. */
-export type BoardQueueKind = "completions" | "job-groups" | "target" | "parked";
+export type BoardQueueKind = "completions" | "job-groups" | "poll" | "target" | "parked";
 
 export interface BoardQueue {
   /** A BullMQ `Queue`. */
@@ -23,10 +23,11 @@ interface BoardJob {
 
 export type JobLink = (job: BoardJob) => { readonly text: string; readonly url: string } | undefined;
 
-const ORDER: readonly BoardQueueKind[] = ["completions", "job-groups", "target", "parked"];
+const ORDER: readonly BoardQueueKind[] = ["completions", "job-groups", "poll", "target", "parked"];
 const GROUP: Readonly<Record<BoardQueueKind, string>> = {
   completions: "Completions",
   "job-groups": "Completions",
+  poll: "Completions",
   target: "Targets",
   parked: "Parked",
 };

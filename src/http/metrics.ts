@@ -11,6 +11,8 @@ export interface Readings {
     readonly open: boolean;
     readonly failures: number;
   }[];
+  /** The fleet's; `lagMs` is absent while nobody polls. */
+  readonly poll: { readonly found: number; readonly losses: number; readonly lagMs?: number };
 }
 
 export interface Metrics {
@@ -57,6 +59,22 @@ export function createMetrics(read: () => Promise<Readings>): Metrics {
     registers,
   });
 
+  const found = new Counter({
+    name: "publish_relay_poll_found_total",
+    help: "Completions that nobody but the poller reported, in all processes",
+    registers,
+  });
+  const losses = new Counter({
+    name: "publish_relay_webhook_losses_total",
+    help: "Completions whose webhook did not come in time, in all processes",
+    registers,
+  });
+  const lag = new Gauge({
+    name: "publish_relay_poll_lag_seconds",
+    help: "Since the platform's list was looked through to its end; absent: nobody polls",
+    registers,
+  });
+
   async function render(): Promise<string> {
     const readings = await read();
     for (const { queue, jobs: counts } of readings.queues) {
@@ -67,6 +85,15 @@ export function createMetrics(read: () => Promise<Readings>): Metrics {
       open.set({ target }, isOpen ? 1 : 0);
       failures.set({ target }, inARow);
     }
+    for (const [counter, value] of [
+      [found, readings.poll.found],
+      [losses, readings.poll.losses],
+    ] as const) {
+      counter.reset();
+      counter.inc(value);
+    }
+    if (readings.poll.lagMs === undefined) lag.remove();
+    else lag.set(readings.poll.lagMs / 1_000);
     return registry.metrics();
   }
 

@@ -59,6 +59,8 @@ export interface RecordedTask {
 
 export interface CompletionRecords {
   merge(jobGroupId: number, report: Report): Promise<Merged>;
+  /** Who was the first to report each of the job groups; undefined where nobody was. */
+  sourcesOf(jobGroupIds: readonly number[]): Promise<(string | undefined)[]>;
   read(jobGroupId: number): Promise<{ completion?: Completion; tasks: RecordedTask[] }>;
   /** False when a report came since `rev`: dispatch again. */
   conclude(jobGroupId: number, rev: number, outcome: CompletionOutcome, words: string): Promise<boolean>;
@@ -107,6 +109,11 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
 
   return {
     merge,
+    // Commands of one tick go out together.
+    sourcesOf: async (ids) => {
+      const found = await Promise.all(ids.map((id) => redis.hget(keys.group(id), "source")));
+      return found.map((source) => source ?? undefined);
+    },
     read: async (id) => {
       const all = await redis.hgetall(keys.group(id));
       const completion = readCompletion(all);

@@ -5,6 +5,9 @@ export const JOB_GROUPS = "job-groups";
 /** Publish tasks that wait for a person, kept until decided. */
 export const PARKED = "parked";
 
+/** Turns of the poller, one at a time. */
+export const POLL = "poll";
+
 /** The queue of a target: one each, so that limit, concurrency and pause are the target's own. */
 export const publishQueue = (target: string): string => `publish.${target}`;
 
@@ -41,6 +44,10 @@ export interface Keys {
   readonly gateMemory: string;
   /** Hash: a target's breaker. */
   breaker(target: string): string;
+  /** Hash: how far the poller has looked, and what it counts. */
+  readonly pollState: string;
+  /** Sorted set: job groups that the poller found and nobody reported yet, by the time they finished. */
+  readonly pollHeld: string;
   /** A key of BullMQ's. */
   queue(name: string, suffix: string): string;
 }
@@ -59,6 +66,8 @@ export function keysOf(namespace: string): Keys {
     gate: `${prefix}:gate`,
     gateMemory: `${prefix}:gate-memory`,
     breaker: (target) => `${prefix}:breaker:${target}`,
+    pollState: `${prefix}:poll-state`,
+    pollHeld: `${prefix}:poll-held`,
     queue: (name, suffix) => `${prefix}:${name}:${suffix}`,
   };
 }

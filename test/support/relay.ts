@@ -48,10 +48,10 @@ export interface RelayProcess extends Door {
 export interface Site {
   readonly simulator: Simulator;
   readonly namespace: string;
-  /** `settings` are added to, or put over, those of the site. */
-  start(settings?: Readonly<Record<string, string>>): Promise<LocalRelay>;
+  /** `env` changes settings of this relay alone. */
+  start(env?: Readonly<Record<string, string>>): Promise<LocalRelay>;
   /** Resolves once it says that it is ready, or listens. */
-  startProcess(until?: "ready" | "listening"): Promise<RelayProcess>;
+  startProcess(until?: "ready" | "listening", env?: Readonly<Record<string, string>>): Promise<RelayProcess>;
   /** What any BullMQ client sees. */
   queue(name: string): Queue;
   /** The only job of a queue. */
@@ -72,6 +72,8 @@ export interface SiteOptions {
   readonly simulator?: SimulatorOptions;
   /** Default: the server that all tests share. */
   readonly redisUrl?: string;
+  /** Settings beside or in place of the usual ones. By default nothing polls: a test reports what it means to. */
+  readonly env?: Readonly<Record<string, string>>;
 }
 
 /** A simulated platform, a namespace, a rules file: all that relays need to be started. */
@@ -91,6 +93,8 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     PORT: "0",
     WEBHOOK_SECRETS: WEBHOOK_SECRET,
     API_TOKENS: API_TOKEN,
+    POLL_INTERVAL: "off",
+    ...options.env,
   };
   const records = createCompletionRecords(openRedis(url), keysOf(namespace), 60_000);
   const queue = queuesOf(url, namespace);
@@ -101,8 +105,8 @@ export async function openSite(options: SiteOptions): Promise<Site> {
     namespace,
     queue,
     tasks,
-    start: (settings) => startLocal({ ...env, ...settings }),
-    startProcess: (until = "ready") => startChild(env, until),
+    start: (more) => startLocal({ ...env, ...more }),
+    startProcess: (until = "ready", more = {}) => startChild({ ...env, ...more }, until),
     onlyJob: async (name) => {
       const jobs = await queue(name).getJobs();
       const [job] = jobs;

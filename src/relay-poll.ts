@@ -1,0 +1,101 @@
+import type { Logger } from "pino";
+import { type Config, pollingOf } from "./config.ts";
+import { PlatformError } from "./errors.ts";
+import { everyMinute } from "./every-minute.ts";
+import type { Report } from "./producers/accept-report.ts";
+import { type PollDeps, type PollSettings, pollTurn } from "./producers/poller.ts";
+import type { Outcome, Run } from "./queues/outcome.ts";
+import { endPollSchedule, mendPollSchedule, pollOn, startPollSchedule } from "./queues/poll-schedule.ts";
+import type { PollStore } from "./queues/poll-store.ts";
+import { createWorker, type RunningWorker } from "./queues/worker.ts";
+import type { Core, Releasers } from "./relay-core.ts";
+
+export interface PollParts {
+  readonly config: Config;
+  readonly core: Core;
+  readonly store: PollStore;
+  readonly report: Report;
+  readonly log: Logger;
+}
+
+/**
+ * The poller of this process, if it has one: the schedule that the fleet shares, and a worker that takes turns. With
+ * `POLL_INTERVAL=off` the fleet's schedule ends.
+ */
+export async function openPoller(parts: PollParts, opened: Releasers): Promise<RunningWorker[]> {
+  const { config, core, store, log } = parts;
+  const queue = core.queues.poll;
+  const settings = pollingOf(config);
+  if (!settings) {
+    if (config.roles.includes("poll") && config.poll.everyMs === undefined) {
+      await endPollSchedule(queue);
+      await store.switchedOff();
+    }
+    return [];
+  }
+  const { everyMs } = settings;
+  await startPollSchedule(queue, everyMs);
+  const mend = async (): Promise<void> => {
+    if (await mendPollSchedule(queue, everyMs))
+      log.warn("the schedule of the poller was gone: it is made again");
+  };
+  opened(everyMinute("the look at the poller's schedule", mend, log), (stop) => stop());
+  const worker = createWorker({
+    connection: core.connections.work,
+    queue,
+    concurrency: 1,
+    onError: core.onError,
+    handle: (_job, run) => takeTurn(parts, settings, run),
+  });
+  return [opened(worker, ({ close }) => close())];
+}
+
+/** One turn as a job. Whatever comes of it, the schedule goes on: BullMQ adds the next turn when this one begins. */
+async function takeTurn(parts: PollParts, settings: PollSettings, run: Run): Promise<Outcome> {
+  const { core, log } = parts;
+  const gate = await core.gate.look();
+  if (gate.ms > 0) return waits(gate.words);
+  try {
+    const turn = await pollTurn(depsOf(parts), settings, run.signal);
+    const { words, more, ...figures } = turn;
+    const level = turn.reported > 0 || more ? "info" : "debug";
+    log[level]({ stage: "poll", ...figures }, words);
+    if (more) await pollOn(core.queues.poll);
+    return { next: "done", value: turn };
+  } catch (error) {
+    if (run.signal.aborted) return { next: "hand-over" };
+    if (!(error instanceof PlatformError)) {
+      log.warn({ err: error }, "a turn of the poller failed: the next comes as usual");
+      throw error;
+    }
+    if (error.failure.next === "gate") return waits(error.message);
+    const refused = error.failure.next === "refused";
+    const { message: words } = error;
+    log[refused ? "error" : "warn"](
+      { words },
+      "the poller could not read the platform's list: it tries again",
+    );
+    return { next: "fail", outcome: "failed", words };
+  }
+}
+
+/** The gate has raised the alarm already. */
+const waits = (why: string): Outcome => ({
+  next: "done",
+  value: { words: `The gate to the platform is shut, so nothing was looked at: ${why}` },
+});
+
+function depsOf({ core, store, report, log }: PollParts): PollDeps {
+  return {
+    list: (query, signal) => core.platform.listFinished(query, signal),
+    store,
+    sourcesOf: core.completions.sourcesOf,
+    report,
+    onLoss: ({ id, updatedAt }) =>
+      log.warn(
+        { jobGroupId: id, finishedAt: new Date(updatedAt).toISOString() },
+        `no webhook told of job group ${id} in time: the poller reported it`,
+      ),
+    now: Date.now,
+  };
+}

@@ -1,0 +1,372 @@
+import { describe, expect, test } from "vitest";
+import { BEGIN, createPollWorld, MINUTE } from "./support/poll-world.ts";
+
+const HOUR = 60 * MINUTE;
+/** A poller that has looked once, so that it knows where it began. */
+async function begun(options: Parameters<typeof createPollWorld>[0] = {}) {
+  const world = createPollWorld(options);
+  await world.turns();
+  world.pass(MINUTE);
+  world.asked.length = 0;
+  return world;
+}
+
+describe("where it begins", () => {
+  test("the first turn begins now: what finished before is left alone, also by later turns", async () => {
+    const world = createPollWorld();
+    const before = world.create();
+    world.pass(1_500);
+    expect(await world.turn()).toMatchObject({ reported: 0, words: "Looked at 1 page, 0 job groups: 0 new" });
+    const after = world.create();
+    world.pass(MINUTE);
+    expect(await world.turn()).toMatchObject({
+      reported: 1,
+      words: "Looked at 1 page, 1 job group: 1 new",
+    });
+    expect(world.reportsOf(before)).toEqual([]);
+    expect(world.reportsOf(after)).toEqual(["poller"]);
+  });
+
+  test.each([
+    ["a time", { at: BEGIN + HOUR }],
+    ["how far back", { backMs: HOUR }],
+  ])("POLL_SINCE as %s goes back that far, once", async (_, since) => {
+    const world = createPollWorld({ settings: { since } });
+    world.create();
+    world.pass(HOUR + 5_000);
+    const wanted = world.create();
+    world.pass(HOUR - 5_000);
+    await world.turn();
+    expect(world.polled()).toEqual([wanted]);
+    world.pass(HOUR);
+    await world.turn();
+    const later = world.asked.at(-1);
+    expect(later?.since).toBeGreaterThanOrEqual(BEGIN + HOUR);
+    expect(world.polled()).toEqual([wanted]);
+  });
+
+  test("without the platform's time it begins five minutes early, for the clocks may differ", async () => {
+    const world = createPollWorld({ tellsTime: false, aheadMs: 4 * MINUTE });
+    await world.turn();
+    const id = world.create();
+    await world.turn();
+    expect(world.polled()).toEqual([id]);
+  });
+
+  test("what finishes while the very first answer is on its way is found", async () => {
+    const world = createPollWorld();
+    const ids: number[] = [];
+    world.whileListing(() => {
+      ids.push(world.create());
+      world.pass(20_000);
+    });
+    await world.turn();
+    world.whileListing(() => {});
+    await world.turn();
+    expect(world.polled()).toEqual(ids);
+  });
+
+  test("a relay whose clock is an hour ahead, or behind, goes by the platform's time", async () => {
+    for (const aheadMs of [HOUR, -HOUR]) {
+      const world = await begun({ aheadMs, settings: { graceMs: 2 * MINUTE, webhooks: true } });
+      const id = world.create();
+      world.pass(MINUTE);
+      expect(await world.turn()).toMatchObject({ reported: 0, held: 1 });
+      world.pass(MINUTE);
+      expect(await world.turn()).toMatchObject({ reported: 1, lost: 1 });
+      expect(world.reportsOf(id)).toEqual(["poller"]);
+    }
+  });
+});
+
+describe("pages", () => {
+  test("all of an outage are found, page by page, however many", async () => {
+    const world = await begun();
+    const ids = world.createMany(300);
+    world.pass(10 * MINUTE);
+    expect(await world.turns()).toMatchObject([{ jobGroups: 300, reported: 300, more: false }]);
+    expect(world.polled()).toEqual(ids);
+  });
+
+  test.each([
+    ["caps its pages", { cap: 7 }],
+    ["caps its pages and tells no count", { cap: 7, count: "none" }],
+    ["caps its pages at one row", { cap: 1, count: "none" }],
+    ["tells no count", { count: "none" }],
+    ["counts the page in place of the list", { count: "page" }],
+    ["counts the page in place of the list, and caps it", { count: "page", cap: 25 }],
+    ["knows no filters", { filters: false }],
+    ["knows no filters and tells no count", { filters: false, count: "none", cap: 30 }],
+  ] as const)("all are found on a platform that %s", async (_, options) => {
+    const world = createPollWorld({ ...options, settings: { maxPages: 3 } });
+    world.createMany(120);
+    world.pass(MINUTE);
+    await world.turns();
+    const ids = world.createMany(130);
+    world.create({ ranFor: "publish" });
+    world.create({ status: "Failed" });
+    world.create({ status: "InProgress" });
+    world.pass(MINUTE);
+    await world.turns();
+    expect(world.polled()).toEqual(ids);
+  });
+
+  test("rows move down while new job groups come: none is skipped, none reported twice", async () => {
+    const world = await begun({ cap: 10 });
+    const ids = world.createMany(60);
+    world.whileListing(() => void ids.push(...world.createMany(3)));
+    await world.turn();
+    world.whileListing(() => {});
+    world.pass(MINUTE);
+    await world.turns();
+    expect(world.polled()).toEqual(ids);
+    expect(ids.map((id) => world.reportsOf(id).length)).toEqual(ids.map(() => 1));
+  });
+
+  test("rows move up while others are removed: pages overlap, so none is skipped", async () => {
+    const world = await begun({ count: "none" });
+    const ids = world.createMany(250);
+    const gone = ids.splice(-30, 18);
+    world.whileListing(() => gone.splice(0, 9).forEach(world.remove));
+    await world.turn();
+    expect(world.polled()).toEqual(expect.arrayContaining(ids));
+  });
+
+  test("a full page and more of new ones between two pages is not taken for the end of the list", async () => {
+    const world = await begun({ cap: 10, count: "none" });
+    const ids = world.createMany(40);
+    let came = false;
+    world.whileListing(() => {
+      if (!came) world.createMany(10);
+      came = true;
+    });
+    await world.turn();
+    expect(world.polled()).toEqual(expect.arrayContaining(ids));
+  });
+
+  test("a platform that ignores the offset is not asked for ever", async () => {
+    const world = await begun({ count: "none" });
+    const ids = world.createMany(40);
+    const { list } = world.deps;
+    Object.assign(world.deps, {
+      list: (query: Parameters<typeof list>[0], signal: AbortSignal) => list({ ...query, offset: 0 }, signal),
+    });
+    expect(await world.turn()).toMatchObject({ pages: 3, more: false });
+    expect(world.polled()).toEqual(ids);
+  });
+
+  test("a turn reads so many pages; the next goes on there, and the cursor waits for the end", async () => {
+    const world = await begun({ cap: 10, settings: { maxPages: 2 } });
+    const { position } = await world.store.load();
+    const ids = world.createMany(34);
+    world.pass(MINUTE);
+
+    const first = await world.turn();
+    expect(first).toMatchObject({ pages: 2, jobGroups: 18, reported: 18, more: true });
+    expect(first.words).toBe("Looked at 2 pages, 18 job groups: 18 new; more pages follow at once");
+    expect((await world.store.load()).position).toEqual(position);
+    expect(await world.turn()).toMatchObject({ pages: 2, reported: 16, more: false });
+    expect(world.asked.map(({ offset }) => offset)).toEqual([0, 8, 16, 24]);
+    expect(new Set(world.asked.map(({ since }) => since)).size).toBe(1);
+    expect((await world.store.load()).position?.cursor).toBe(world.now() - MINUTE);
+    expect(world.polled()).toEqual(ids);
+  });
+});
+
+describe("the cursor", () => {
+  test("a job group that finishes long after it was created is found", async () => {
+    const world = await begun();
+    const slow = world.create({ status: "InProgress" });
+    for (let hour = 0; hour < 5; hour++) {
+      world.createMany(30);
+      world.pass(HOUR);
+      await world.turns();
+    }
+    world.finish(slow);
+    world.pass(MINUTE);
+    await world.turns();
+    expect(world.reportsOf(slow)).toEqual(["poller"]);
+  });
+
+  test("a job group that shows in the list four minutes late is found", async () => {
+    const world = await begun();
+    const late = world.create({ shownInMs: 4 * MINUTE });
+    for (let minute = 0; minute < 6; minute++) {
+      world.create();
+      world.pass(MINUTE);
+      await world.turn();
+    }
+    expect(world.reportsOf(late)).toEqual(["poller"]);
+  });
+
+  test.each([true, false])(
+    "what finishes during a look that takes an hour is found by the next (platform's time told: %s)",
+    async (tellsTime) => {
+      const world = await begun({ cap: 10, tellsTime, settings: { maxPages: 1 } });
+      const slow = world.create({ status: "InProgress" });
+      world.createMany(20);
+      await world.turn();
+      // Its place is on a page that was read already.
+      const missed = world.create();
+      world.pass(HOUR);
+      world.finish(slow);
+      await world.turns();
+      expect(world.polled()).toContain(slow);
+      world.pass(MINUTE);
+      await world.turns();
+      expect(world.polled()).toContain(missed);
+    },
+  );
+
+  test("it never moves back, and a time in the future does not carry it away", async () => {
+    const world = await begun({ cap: 5 });
+    world.pass(HOUR);
+    world.create();
+    world.pass(-2 * HOUR);
+    let cursor = 0;
+    for (let minute = 0; minute < 5; minute++) {
+      world.create();
+      world.pass(MINUTE);
+      await world.turns();
+      const { position } = await world.store.load();
+      expect(position?.cursor).toBeGreaterThanOrEqual(cursor);
+      cursor = position?.cursor ?? 0;
+      expect(cursor).toBeLessThan(BEGIN + HOUR);
+    }
+  });
+
+  test("a turn whose place was taken by another writes nothing more", async () => {
+    const world = await begun({ cap: 5 });
+    const ids = world.createMany(12);
+    let other: Promise<unknown> | undefined;
+    const { list } = world.deps;
+    Object.assign(world.deps, {
+      list: async (...asked: Parameters<typeof list>) => {
+        const page = await list(...asked);
+        // While this one sleeps, another process has its turn from beginning to end.
+        other ??= world.turn();
+        if (world.asked.length === 1) await other;
+        return page;
+      },
+    });
+    expect(await world.turn()).toMatchObject({
+      more: false,
+      words: expect.stringContaining("another turn has taken over"),
+    });
+    expect(ids.map(world.reportsOf)).toEqual(ids.map(() => ["poller"]));
+    expect(await world.store.figures()).toMatchObject({ found: 12, losses: 0 });
+  });
+});
+
+describe("the grace", () => {
+  const withGrace = { settings: { graceMs: 2 * MINUTE, webhooks: true } };
+
+  test("what was found is held back, then reported and counted as lost, once", async () => {
+    const world = await begun(withGrace);
+    const id = world.create();
+    const until = new Date(world.now() + 2 * MINUTE).toISOString();
+    world.pass(MINUTE);
+    expect(await world.turn()).toMatchObject({
+      reported: 0,
+      held: 1,
+      words: `Looked at 1 page, 1 job group: 0 new, 1 held back until ${until}`,
+    });
+    world.pass(MINUTE);
+    expect(await world.turn()).toMatchObject({
+      reported: 1,
+      lost: 1,
+      held: 0,
+      words: "Looked at 1 page, 1 job group: 1 new (1 of which no webhook came)",
+    });
+    expect(await world.turn()).toMatchObject({ reported: 0, lost: 0 });
+    expect(world.lost).toEqual([id]);
+    expect(world.reportsOf(id)).toEqual(["poller"]);
+    expect(await world.store.figures()).toMatchObject({ found: 1, losses: 1, lagMs: expect.any(Number) });
+  });
+
+  test("a webhook that comes before, during or after the grace leaves nothing to do, and no loss", async () => {
+    const world = await begun(withGrace);
+    const [before, during] = world.createMany(2) as [number, number];
+    world.webhook(before);
+    world.pass(MINUTE);
+    expect(await world.turn()).toMatchObject({ reported: 0, held: 1 });
+    world.webhook(during);
+    world.pass(MINUTE);
+    expect(await world.turn()).toMatchObject({ reported: 0, held: 0 });
+    expect([before, during].map(world.reportsOf)).toEqual([["webhook"], ["webhook"]]);
+    expect(await world.store.figures()).toMatchObject({ found: 0, losses: 0 });
+  });
+
+  test("a webhook that comes in the very moment of the report is no loss", async () => {
+    const world = await begun(withGrace);
+    const id = world.create();
+    world.pass(3 * MINUTE);
+    const { report } = world.deps;
+    Object.assign(world.deps, {
+      report: (told: Parameters<typeof report>[0]) => {
+        world.webhook(id);
+        return report(told);
+      },
+    });
+    expect(await world.turn()).toMatchObject({ reported: 0, lost: 0, held: 0 });
+    expect(await world.store.figures()).toMatchObject({ found: 0, losses: 0 });
+  });
+
+  test("what is held back is not forgotten when the cursor has moved on", async () => {
+    const world = await begun({ settings: { graceMs: 30 * MINUTE, webhooks: true } });
+    const id = world.create();
+    for (let minute = 0; minute < 29; minute++) {
+      world.pass(MINUTE);
+      world.webhook(world.create());
+      await world.turn();
+    }
+    expect((await world.store.load()).position?.cursor).toBeGreaterThan(BEGIN + 20 * MINUTE);
+    expect(world.polled()).toEqual([]);
+    world.pass(MINUTE);
+    await world.turn();
+    expect(world.polled()).toEqual([id]);
+  });
+
+  test("with webhooks off nothing is lost; what finished before the first look is not lost either", async () => {
+    const off = await begun({ settings: { graceMs: MINUTE } });
+    off.create();
+    off.pass(MINUTE);
+    expect(await off.turn()).toMatchObject({ reported: 1, lost: 0 });
+
+    const back = createPollWorld({ settings: { ...withGrace.settings, since: { backMs: HOUR } } });
+    back.create();
+    back.pass(10 * MINUTE);
+    expect(await back.turn()).toMatchObject({ reported: 1, lost: 0 });
+    expect(await back.store.figures()).toMatchObject({ found: 1, losses: 0 });
+  });
+
+  test("a turn that dies between its report and writing that down reports nothing twice, and counts once", async () => {
+    const world = await begun(withGrace);
+    const id = world.create();
+    world.pass(3 * MINUTE);
+    const { store } = world.deps;
+    Object.assign(world.deps, {
+      store: {
+        ...store,
+        settle: (done: readonly never[]) =>
+          done.length === 0 ? store.settle(done) : Promise.reject(new Error("killed")),
+      },
+    });
+    await expect(world.turn()).rejects.toThrow("killed");
+    Object.assign(world.deps, { store });
+    expect(await world.turn()).toMatchObject({ reported: 1, lost: 1 });
+    expect(world.reportsOf(id)).toEqual(["poller"]);
+    expect(await world.store.figures()).toMatchObject({ found: 1, losses: 1 });
+  });
+
+  test("a list that cannot be read does not keep what is held from being reported", async () => {
+    const world = await begun(withGrace);
+    const id = world.create();
+    world.pass(MINUTE);
+    await world.turn();
+    world.pass(MINUTE);
+    world.failWith(new Error("no list today"));
+    await expect(world.turn()).rejects.toThrow("no list today");
+    expect(world.polled()).toEqual([id]);
+  });
+});
