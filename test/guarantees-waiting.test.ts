@@ -63,7 +63,8 @@ test("somebody's publish of the same job group in the UI is waited for, then our
   const relay = await site.start();
   await relay.report(2);
   expect(statesOf(await site.ended(2, 2))).toEqual(["finance published", "sales published"]);
-  expect(site.puts(2)).toHaveLength(2);
+  // One that was refused because the other runs is none.
+  expect(site.puts(2).filter(({ result }) => result === 200)).toHaveLength(2);
   expect(site.simulator.twice()).toEqual([]);
 });
 

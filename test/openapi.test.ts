@@ -54,7 +54,7 @@ function closed(schema: unknown): unknown {
 }
 
 /** Asks, and checks status, type and body against what the document says of the route. */
-async function answers(
+async function expectAnswer(
   route: string,
   status: number,
   asked: Promise<Response>,
@@ -71,7 +71,7 @@ async function answers(
   ajv.addSchema(closed(document) as object, "openapi");
   const fits = ajv.compile({ $ref: `openapi#/${pointer.join("/")}` });
   fits(body);
-  expect(fits.errors ?? [], JSON.stringify(body)).toEqual([]);
+  expect({ body, errors: fits.errors ?? [] }).toEqual({ body, errors: [] });
   return body;
 }
 
@@ -86,11 +86,11 @@ test("the document is valid OpenAPI 3.1 and names the routes that the relay serv
   ]);
   const all = createOpenApi(["GET /v1/job-groups/{id}", "GET /v1/job-groups/{id}/explain"]);
   expect(await new Validator().validate({ ...all })).toMatchObject({ valid: true });
-  await answers("GET /v1/openapi.json", 200, ask("GET", "/v1/openapi.json"));
+  await expectAnswer("GET /v1/openapi.json", 200, ask("GET", "/v1/openapi.json"));
 });
 
 test("the document is for those with a token, as all under /v1", async () => {
-  await answers("GET /v1/openapi.json", 401, ask("GET", "/v1/openapi.json", undefined, "wrong"));
+  await expectAnswer("GET /v1/openapi.json", 401, ask("GET", "/v1/openapi.json", undefined, "wrong"));
 });
 
 test("the examples of a report in it are taken", () => {
@@ -106,15 +106,19 @@ test("reports are answered as it says, one or many, good or bad", async () => {
   const route = "POST /v1/completions";
   const report = (body: unknown, token?: string) => ask("POST", "/v1/completions", body, token);
   const id = site.simulator.createJobGroup({ webhook: false });
-  await answers(route, 202, report({ jobGroupId: id }));
-  await answers(route, 200, report({ jobId: "$jobId" }));
-  await answers(route, 200, report([{ jobGroupId: id }, { jobGroupId: 0 }, { jobId: "$jobId" }]));
-  await answers(route, 400, report({}));
-  await answers(route, 400, report([]));
-  await answers(route, 401, report({ jobGroupId: id }, "wrong"));
-  await answers(route, 413, report({ jobGroupId: id, note: "x".repeat(70_000) }));
+  await expectAnswer(route, 202, report({ jobGroupId: id }));
+  await expectAnswer(route, 200, report({ jobId: "$jobId" }));
+  await expectAnswer(route, 200, report([{ jobGroupId: id }, { jobGroupId: 0 }, { jobId: "$jobId" }]));
+  await expectAnswer(route, 400, report({}));
+  await expectAnswer(route, 400, report([]));
+  await expectAnswer(route, 401, report({ jobGroupId: id }, "wrong"));
+  await expectAnswer(route, 413, report({ jobGroupId: id, note: "x".repeat(70_000) }));
   const headers = { authorization: `Bearer ${API_TOKEN}`, "content-type": "text/plain" };
-  await answers(route, 415, fetch(`${relay.url}/v1/completions`, { method: "POST", headers, body: "a" }));
+  await expectAnswer(
+    route,
+    415,
+    fetch(`${relay.url}/v1/completions`, { method: "POST", headers, body: "a" }),
+  );
 });
 
 test("the story of a published, a parked and a decided task is told as it says", async () => {
@@ -123,13 +127,13 @@ test("the story of a published, a parked and a decided task is told as it says",
   const good = site.simulator.createJobGroup({ webhook: false });
   await relay.report(good, { env: "prod" });
   await site.ended(good);
-  expect(await answers(route, 200, story(good))).toMatchObject({ tasks: [{ state: "published" }] });
+  expect(await expectAnswer(route, 200, story(good))).toMatchObject({ tasks: [{ state: "published" }] });
 
   const lost = site.simulator.createJobGroup({ webhook: false });
   site.simulator.addFault({ kind: "stuck", jobGroupId: lost, times: 1 });
   await ask("POST", "/v1/completions", { jobGroupId: lost, status: "Complete" });
   await site.ended(lost);
-  expect(await answers(route, 200, story(lost))).toMatchObject({
+  expect(await expectAnswer(route, 200, story(lost))).toMatchObject({
     tasks: [{ state: "parked", evidence: { why: expect.stringContaining("deadline") } }],
   });
 
@@ -137,13 +141,13 @@ test("the story of a published, a parked and a decided task is told as it says",
   const resolve = (body: object, name = task) => ask("POST", `/v1/tasks/${name}/resolve`, body);
   const decision = { outcome: "published", reason: "the rows are there" };
   const decide = "POST /v1/tasks/{id}/resolve";
-  await answers(decide, 400, resolve({ outcome: "perhaps", reason: "x" }));
-  await answers(decide, 404, resolve(decision, "jobgroup-1-nothing"));
-  await answers(decide, 200, resolve(decision));
-  await answers(decide, 409, resolve(decision));
-  expect(await answers(route, 200, story(lost))).toMatchObject({ tasks: [{ decisions: [decision] }] });
-  await answers(route, 400, story("x"));
-  await answers(route, 404, story(987_654));
+  await expectAnswer(decide, 400, resolve({ outcome: "perhaps", reason: "x" }));
+  await expectAnswer(decide, 404, resolve(decision, "jobgroup-1-nothing"));
+  await expectAnswer(decide, 200, resolve(decision));
+  await expectAnswer(decide, 409, resolve(decision));
+  expect(await expectAnswer(route, 200, story(lost))).toMatchObject({ tasks: [{ decisions: [decision] }] });
+  await expectAnswer(route, 400, story("x"));
+  await expectAnswer(route, 404, story(987_654));
 });
 
 test("while Redis is away the answers are those that it names", async () => {
@@ -154,8 +158,8 @@ test("while Redis is away the answers are those that it names", async () => {
   const headers = { authorization: `Bearer ${API_TOKEN}`, "content-type": "application/json" };
   const post = (body: unknown) =>
     fetch(`${other.url}/v1/completions`, { method: "POST", headers, body: JSON.stringify(body) });
-  await answers("POST /v1/completions", 503, post({ jobGroupId: 2 }));
-  const batch = await answers("POST /v1/completions", 503, post([{ jobGroupId: 2 }, {}]));
+  await expectAnswer("POST /v1/completions", 503, post({ jobGroupId: 2 }));
+  const batch = await expectAnswer("POST /v1/completions", 503, post([{ jobGroupId: 2 }, {}]));
   expect(batch["results"]).toHaveLength(2);
-  await answers("GET /v1/job-groups/{id}", 503, fetch(`${other.url}/v1/job-groups/2`, { headers }));
+  await expectAnswer("GET /v1/job-groups/{id}", 503, fetch(`${other.url}/v1/job-groups/2`, { headers }));
 });

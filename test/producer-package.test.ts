@@ -57,8 +57,8 @@ async function runThere(code: string, env: Record<string, string> = {}): Promise
   const path = join(consumer, `program-${Math.random().toString(36).slice(2)}.js`);
   await writeFile(path, code);
   const child = startProgram(process.execPath, [path], { cwd: consumer, env });
-  const end = await child.exited;
-  expect(end, child.output()).toEqual({ code: 0, signal: null });
+  const { code: exitCode, signal } = await child.exited;
+  if (exitCode !== 0) throw new Error(`The program ended with ${exitCode ?? signal}: ${child.output()}`);
   return child.output();
 }
 

@@ -117,13 +117,11 @@ test("the board shows the turns and what they found", async () => {
   const site = await openPolled({ POLL_INTERVAL: "1s", ...NO_WEBHOOKS });
   const relay = await site.start();
   await turnFromNow(site);
-  const answer = await fetch(
-    `${relay.url}/board/api/queues?activeQueue=${encodeURIComponent("Completions:poll")}`,
-  );
+  const answer = await fetch(`${relay.url}/board/api/queues?activeQueue=${encodeURIComponent("poll")}`);
   const { queues } = (await answer.json()) as {
     queues: { name: string; description: string; jobs: object[] }[];
   };
-  const poll = queues.find(({ name }) => name === "Completions:poll");
+  const poll = queues.find(({ name }) => name === "poll");
   expect(poll?.description).toContain("no webhook told of");
   expect(JSON.stringify(poll?.jobs)).toContain("Looked at 1 page");
 });

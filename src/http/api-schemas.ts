@@ -24,8 +24,13 @@ export const accepted = z.looseObject({ completion, duplicate }).meta({
   examples: [{ completion: "jobgroup-31", duplicate: false }],
 });
 
+const understood = z.looseObject({
+  status: z.string().nullable(),
+  labels: z.record(z.string(), z.string()),
+});
+
 export const tested = z
-  .looseObject({ test: z.literal(true), detail: z.string(), understood: z.looseObject({}) })
+  .looseObject({ test: z.literal(true), detail: z.string(), understood })
   .meta({ id: "Tested", description: 'A test delivery: "$jobId" stands where the id should.' });
 
 const batchResult = z
@@ -35,7 +40,7 @@ const batchResult = z
       status: z.literal(200),
       test: z.literal(true),
       detail: z.string(),
-      understood: z.looseObject({}),
+      understood,
     }),
     z.looseObject({ status: z.literal([400, 503]), detail: z.string() }),
   ])
