@@ -34,20 +34,20 @@ test('"another publish is running" is waited for, and uses no attempt', async ()
   expect(tasks.map(({ record }) => record.attempts)).toEqual([0, 0]);
 });
 
-test.each([403, 422, 423, 500, 503])("so it is when the words come with a %i", async (status) => {
+test.each([403, 500])("so it is when the words come with a %i", async (status) => {
   const publish = [{ target: "sales", ...load, attempts: 1 }];
   const site = await openSite({ rules: twoTargets({ rules: [{ name: "all", when: "all", publish }] }) });
   site.simulator.addFault({
     kind: "status",
     status,
-    times: 2,
+    times: 1,
     body: { exception: { name: "Other", message: "Another publish of this job group is running" } },
   });
   const relay = await site.start();
   await relay.report(2);
   const { record } = only(await site.ended(2));
   expect(record).toMatchObject({ state: "published", attempts: 0 });
-  expect(site.puts(2)).toHaveLength(3);
+  expect(site.puts(2)).toHaveLength(2);
 });
 
 test("somebody's publish of the same job group in the UI is waited for, then ours is sent once", async () => {

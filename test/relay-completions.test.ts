@@ -37,7 +37,9 @@ test("several reports of one job group are one completion: at once, one by one, 
   await relay.report(later);
   await site.ended(later);
   expect(site.puts(2)).toHaveLength(1);
-  expect(await site.queue("publish.sales").getJobCountByTypes("completed")).toBe(2);
+  await eventually(async () => (await site.queue("publish.sales").getJobCountByTypes("completed")) === 2, {
+    what: "both jobs are completed",
+  });
   expect(await site.queue("completions").getJobCountByTypes()).toBe(2);
   expect(site.simulator.twice()).toEqual([]);
 });
