@@ -261,6 +261,7 @@ export const isLoopback = (host: string): boolean =>
 function maskPassword(url: string): string {
   const parsed = new URL(url);
   if (parsed.password) parsed.password = "***";
+  if (parsed.searchParams.has("password")) parsed.searchParams.set("password", "***");
   return parsed.toString();
 }
 

@@ -1,8 +1,8 @@
 #!/usr/bin/env node
-import { pino } from "pino";
 import { EXIT, explainError, runCommandLine } from "./command-line.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { readConfig } from "./config.ts";
+import { createLog } from "./log.ts";
 import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
@@ -11,7 +11,7 @@ const STOP_MS = 14_000;
 async function start(): Promise<void> {
   const config = readConfig(process.env);
   // Written beside the work, not in it; what is left at the end is written before the process goes.
-  const log = pino({ level: config.logLevel }, pino.destination({ sync: false }));
+  const log = createLog(config.logLevel, { sync: false });
   // Loaded here: help and the other commands need nothing of it, and it takes a while.
   const { createRelay } = await import("./relay.ts");
   const relay = createRelay(config, log);
@@ -44,7 +44,7 @@ async function start(): Promise<void> {
 async function resolve(args: ResolveArguments): Promise<void> {
   const config = readConfig(process.env);
   const { runResolve } = await import("./commands.ts");
-  say(await runResolve(args, config, pino({ level: "warn" }, pino.destination(2))));
+  say(await runResolve(args, config, createLog("warn", { dest: 2 })));
 }
 
 async function createWebhook(args: WebhookCreateArguments): Promise<void> {

@@ -2,7 +2,7 @@ import type { Logger } from "pino";
 
 const QUIET_MS = 5_000;
 const CONNECTION =
-  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|Connection is closed|max retries/;
+  /ECONNREFUSED|ECONNRESET|EPIPE|ETIMEDOUT|ENOTFOUND|EAI_AGAIN|Connection is closed|max retries|WRONGPASS|NOAUTH/;
 
 /**
  * Logs what goes wrong between the process and Redis. While Redis is away each connection fails many times a second:

@@ -46,7 +46,7 @@ export async function runWebhookCreate(
     return { lines, warnings };
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
-    if (error.failure.code === "RouteNotFoundException") {
+    if (hasNoRoute(error)) {
       const why = "this tenant has no route for it (POST /v4/webhookFlowTasks)";
       return { lines: notCreated(why, args, url, credential), warnings };
     }
@@ -54,6 +54,12 @@ export async function runWebhookCreate(
   } finally {
     await client.close();
   }
+}
+
+/** Tenants and the proxies before them say it in many ways. */
+function hasNoRoute({ failure: { status, code } }: PlatformError): boolean {
+  if (status === 405 || status === 501) return true;
+  return (status === 404 || status === 410) && code !== "DataNotFoundException";
 }
 
 function whatNow({ failure }: PlatformError, { flow }: WebhookCreateArguments): string {

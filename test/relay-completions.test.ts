@@ -70,6 +70,28 @@ test("a report with new labels that comes while its job group is dispatched is n
   expect(statesOf(await site.ended(2, 2))).toEqual(["finance published", "sales published"]);
 });
 
+test("a delivery that comes once more opens nothing again, but what it brings counts", async () => {
+  const site = await openWith(production);
+  const relay = await site.start();
+  const send = async (labels: object) => {
+    const answer = await fetch(`${relay.url}/v1/completions`, {
+      method: "POST",
+      headers: {
+        authorization: `Bearer ${API_TOKEN}`,
+        "content-type": "application/json",
+        "idempotency-key": "night-1",
+      },
+      body: JSON.stringify({ jobGroupId: 2, labels }),
+    });
+    return (await answer.json()) as { duplicate: boolean };
+  };
+  expect(await send({})).toMatchObject({ duplicate: false });
+  expect((await site.dispatched(2)).returnvalue).toMatchObject({ outcome: "no-rule" });
+  expect(await send({})).toMatchObject({ duplicate: true });
+  expect(await send({ env: "prod" })).toMatchObject({ duplicate: false });
+  expect(statesOf(await site.ended(2))).toEqual(["finance published"]);
+});
+
 test("a completion for which no rule was found is opened again by the next report", async () => {
   const site = await openWith(production);
   const relay = await site.start();
@@ -215,7 +237,13 @@ test("each report of a job group is remembered: who sent it, when, under which n
   );
   const at = expect.stringMatching(/^\d{4}-\d\d-\d\dT/);
   expect(story.completion.reports).toEqual([
-    { at, source: "webhook", status: "Complete", labels: { env: "prod" } },
+    {
+      at,
+      source: "webhook",
+      status: "Complete",
+      delivery: expect.stringMatching(/^signed /),
+      labels: { env: "prod" },
+    },
     { at, source: "api", delivery: "run-7", labels: { team: "sales" } },
     { at, source: "message", delivery: "mine", labels: {} },
   ]);

@@ -28,23 +28,35 @@ async function post(url: string, body: string, headers: Record<string, string>) 
   return { status: response.status, body: (await response.json()) as unknown };
 }
 
-test("the script of docs/senders.md, as it stands there, brings a job group to be published", async () => {
-  const page = await readFile(new URL("../docs/senders.md", import.meta.url), "utf8");
-  const scripts = [...page.matchAll(/^```sh\n(.*?)^```$/gms)].map(([, script]) => script ?? "");
-  expect(scripts).toHaveLength(1);
-  const { door, ...site } = await openDoor();
-  site.simulator.createJobGroup({ id: 31, webhook: false });
-  const run = () =>
-    startProgram("sh", ["-euc", scripts[0] ?? ""], { env: { RELAY: door.url, SECRET: WEBHOOK_SECRET } });
-  const first = run();
-  expect(await first.exited).toMatchObject({ code: 0 });
-  expect(first.output()).toMatch(/^HTTP\/1\.1 202 /m);
-  expect(first.output()).toContain('{"completion":"jobgroup-31","duplicate":false}');
-  expect(await site.ended(31)).toHaveLength(1);
-  const second = run();
-  await second.exited;
-  expect(second.output()).toContain('{"completion":"jobgroup-31","duplicate":true}');
-});
+test.each([
+  ["designer-cloud", "X-Webhook-Signature", WEBHOOK_SECRET],
+  [
+    "standard-webhooks",
+    "webhook-signature",
+    `whsec_${Buffer.from("a key of some bytes").toString("base64")}`,
+  ],
+])(
+  "the %s script of docs/senders.md, as it stands there, brings a job group to be published",
+  async (scheme, header, secret) => {
+    const page = await readFile(new URL("../docs/senders.md", import.meta.url), "utf8");
+    const scripts = [...page.matchAll(/^```sh\n(.*?)^```$/gms)]
+      .map(([, script]) => script ?? "")
+      .filter((script) => script.includes(`${header}:`));
+    expect(scripts).toHaveLength(1);
+    const { door, ...site } = await openDoor({ WEBHOOK_AUTH: scheme, WEBHOOK_SECRETS: secret });
+    site.simulator.createJobGroup({ id: 31, webhook: false });
+    const run = () =>
+      startProgram("sh", ["-euc", scripts[0] ?? ""], { env: { RELAY: door.url, SECRET: secret } });
+    const first = run();
+    expect(await first.exited).toMatchObject({ code: 0 });
+    expect(first.output()).toMatch(/^HTTP\/1\.1 202 /m);
+    expect(first.output()).toContain('{"completion":"jobgroup-31","duplicate":false}');
+    expect(await site.ended(31)).toHaveLength(1);
+    const second = run();
+    await second.exited;
+    expect(second.output()).toContain('{"completion":"jobgroup-31","duplicate":true}');
+  },
+);
 
 describe("the standardwebhooks package", () => {
   const secret = `whsec_${Buffer.from("a key of more than 24 bytes, for real").toString("base64")}`;

@@ -89,6 +89,32 @@ test("a tenant without the route, or --print: it tells what to type, never the s
   expect(printed.output).toMatch(/Header: +x-webhook-secret: <the first/);
 });
 
+test.each([404, 405, 410, 501])(
+  "a tenant, or a proxy, that says it with a bare %i has no route either",
+  async (status) => {
+    const { simulator } = await openTenant();
+    simulator.addFault({ kind: "status", on: "createWebhook", status, body: {} });
+    const told = await create(simulator.url, ["--url", "https://relay.example.com"]);
+    expect(told).toMatchObject({ code: 0, output: expect.stringMatching(/^NOT CREATED: /m) });
+  },
+);
+
+test("a refusal that repeats the request shows no secret", async () => {
+  const { simulator } = await openTenant();
+  simulator.addFault({
+    kind: "status",
+    on: "createWebhook",
+    status: 400,
+    body: {
+      exception: { name: "ValidationFailed", details: `{"secretKey":"${WEBHOOK_SECRET}","flowId":11}` },
+    },
+  });
+  const told = await create(simulator.url, ["--url", "https://relay.example.com"]);
+  expect(told.code).toBe(1);
+  expect(told.output).toContain("flowId");
+  expect(told.output).not.toContain(WEBHOOK_SECRET);
+});
+
 test("a request whose answer is lost is not sent again; the words say that it may have been created", async () => {
   const { simulator } = await openTenant();
   simulator.addFault({ kind: "status", on: "createWebhook", status: 504 });

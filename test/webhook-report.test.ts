@@ -62,6 +62,21 @@ describe("a report of a completion", () => {
     });
   });
 
+  it("is no test delivery when one of the two ids is real", () => {
+    for (const ids of [
+      { jobId: "$jobId", jobGroupId: 31 },
+      { jobId: 31, jobGroupId: "$jobId" },
+    ]) {
+      expect(read(ids)).toMatchObject({ kind: "report", report: { jobGroupId: 31 } });
+    }
+  });
+
+  it("is a test delivery when the mark stands beside an empty id", () => {
+    expect(read({ test: true, jobId: "" })).toMatchObject({ kind: "test" });
+    expect(read({ test: true, jobId: null })).toMatchObject({ kind: "test" });
+    expect(read({ jobId: "" })).toMatchObject({ kind: "malformed" });
+  });
+
   it.each([
     [{ test: true }],
     [{ test: "true" }],

@@ -143,7 +143,13 @@ describe("a webhook", () => {
     expect(response.headers.get("content-type")).toBe("application/json");
     expect(await response.text()).toBe('{"completion":"jobgroup-31","duplicate":false}');
     expect(reports).toEqual([
-      { jobGroupId: 31, status: "Complete", labels: { env: "prod" }, source: "webhook" },
+      {
+        jobGroupId: 31,
+        status: "Complete",
+        labels: { env: "prod" },
+        source: "webhook",
+        delivery: expect.stringMatching(/^signed [0-9a-f]{16}$/),
+      },
     ]);
   });
 

@@ -22,6 +22,8 @@ interface CallOptions {
   readonly body?: string;
   readonly mayStillSend?: () => boolean;
   readonly signal?: AbortSignal | undefined;
+  /** What the body holds that no message may repeat. */
+  readonly secrets?: readonly string[];
 }
 
 /**
@@ -32,10 +34,10 @@ export async function callPlatform<T>(
   deps: CallDeps,
   name: CallName,
   schema: z.ZodType<T>,
-  { body, mayStillSend, signal }: CallOptions,
+  { body, mayStillSend, signal, secrets = [] }: CallOptions,
 ): Promise<{ status: number; requestId: string | undefined; at: number | undefined; value: T }> {
   const token = await currentToken(deps.token, name);
-  const redact = hiding(token);
+  const redact = hiding([token, ...secrets]);
   const headers = {
     authorization: `Bearer ${token}`,
     accept: "application/json",
@@ -81,10 +83,12 @@ async function currentToken(source: () => string | Promise<string>, call: CallNa
   return token;
 }
 
-/** Takes the token, and whatever follows "Bearer", out of a text. */
-function hiding(token: string): (text: string) => string {
+/** Takes the token, other secrets, and whatever follows "Bearer", out of a text, also as JSON writes them. */
+function hiding(secrets: readonly string[]): (text: string) => string {
+  const all = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
+  const hidden = all.filter((secret) => secret.length >= TOKEN_MIN);
   return (text) => {
-    const without = token.length < TOKEN_MIN ? text : text.replaceAll(token, "***");
+    const without = hidden.reduce((left, secret) => left.replaceAll(secret, "***"), text);
     return without.replace(/\bBearer\s+[^\s"'<,;]+/gi, "Bearer ***");
   };
 }

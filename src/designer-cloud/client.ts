@@ -160,7 +160,12 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
     async createWebhookTask(task, signal) {
       const name: CallName = { kind: "create", method: "POST", path: "/v4/webhookFlowTasks" };
       const body = JSON.stringify(task);
-      const { value } = await callPlatform(deps, name, createdAnswer, { body, signal });
+      const { value } = await callPlatform(deps, name, createdAnswer, {
+        body,
+        signal,
+        // A platform that refuses may repeat what it was sent.
+        secrets: [...(task.secretKey ? [task.secretKey] : []), ...Object.values(task.headers)],
+      });
       return value;
     },
     close: () => connections.destroy(),

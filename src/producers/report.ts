@@ -61,10 +61,10 @@ export function parseReport(body: unknown, source: ReportSource): ParsedReport {
     );
   }
   const given = body as Record<string, unknown>;
-  const unreplaced = given["jobId"] === "$jobId" || given["jobGroupId"] === "$jobId";
-  const parsed = reportSchema.safeParse(
-    unreplaced ? { ...given, jobId: undefined, jobGroupId: undefined } : given,
-  );
+  const testMark = testMarkOf(given);
+  const ids = [given["jobId"], given["jobGroupId"]];
+  const [jobIdGiven, jobGroupIdGiven] = ids.map((id) => (isNoId(id, testMark) ? undefined : id));
+  const parsed = reportSchema.safeParse({ ...given, jobId: jobIdGiven, jobGroupId: jobGroupIdGiven });
   if (!parsed.success) return malformed(describe(parsed.error, given));
   const { jobStatus, status = jobStatus } = parsed.data;
   const jobId = toNumber(parsed.data.jobId);
@@ -86,13 +86,20 @@ export function parseReport(body: unknown, source: ReportSource): ParsedReport {
   if (jobGroupId !== undefined) {
     return { kind: "report", report: { jobGroupId, ...known, labels, source } };
   }
-  const mark = unreplaced ? '"$jobId" was not replaced' : testMarkOf(given);
+  const mark = ids.includes(UNREPLACED) ? '"$jobId" was not replaced' : testMark;
   if (mark !== undefined) return { kind: "test", mark, ...known, labels };
   return malformed(
     source === "webhook"
       ? `"jobId" is missing: set the webhook's body to ${BODY_HINT}.`
       : `"jobGroupId" is missing: send the job group's id, like ${REPORT_HINT}.`,
   );
+}
+
+const UNREPLACED = "$jobId";
+
+/** A test may leave the id as the placeholder, or put nothing in its place. */
+function isNoId(id: unknown, testMark: string | undefined): boolean {
+  return id === UNREPLACED || (testMark !== undefined && (id === null || id === ""));
 }
 
 /** Beside a job's id these are labels like any other: a real report is never taken for a test. */

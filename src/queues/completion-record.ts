@@ -101,7 +101,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     const [answer, rev, stood] = words(
       await report(
         [keys.group(id), keys.unhandled, keys.queue(COMPLETIONS, completionId(id))],
-        [id, JSON.stringify(labels), source, remembered, REPORTS_KEPT],
+        [id, JSON.stringify(labels), source, remembered, REPORTS_KEPT, delivery ?? ""],
       ),
     );
     return { answer: answer as Merged["answer"], rev: Number(rev), stood: stood === "1" };

@@ -1,14 +1,28 @@
 import { SHARED } from "./shared.ts";
 
+/** All reports of a job group together may bring so many labels; what comes beyond is left out. */
+const LABELS_MAX = 500;
+
 /**
  * Merges one report into the job group's completion. Several reports are one completion: `new` for the first,
  * `changed` when labels are new, `reopened` when the completion had ended without tasks, else `same`. Each report is
  * remembered: the first and the newest of them.
  *
- * KEYS: group, unhandled, the completion's job. ARGV: jobGroupId, labelsJson, source, reportJson, keep.
+ * A delivery that is remembered opens nothing again: it is the same report once more.
+ *
+ * KEYS: group, unhandled, the completion's job. ARGV: jobGroupId, labelsJson, source, reportJson, keep, delivery or ''.
  * Answers: what became of it, rev, and 1 if it is the first and yet a job of the completion's id stood already.
  */
 export const REPORT = `${SHARED}
+local function was_delivered(group, n, keep, delivery)
+  if delivery == '' then return false end
+  for i = 1, n - 1 do
+    local report = (i == 1 or i > n - keep + 1) and redis.call('HGET', group, 'report:' .. i) or nil
+    if report and cjson.decode(report).delivery == delivery then return true end
+  end
+  return false
+end
+
 local group, keep = KEYS[1], tonumber(ARGV[5])
 local at = string.format('%.0f', now_us() / 1000)
 local n = redis.call('HINCRBY', group, 'reports', 1)
@@ -23,13 +37,16 @@ if not known[1] then
     'reportedAt', at)
 else
   local labels, changed = cjson.decode(known[2]), false
+  local names = 0
+  for _ in pairs(labels) do names = names + 1 end
   for name, value in pairs(cjson.decode(ARGV[2])) do
-    if labels[name] ~= value then
+    if labels[name] == nil then names = names + 1 end
+    if labels[name] ~= value and (labels[name] ~= nil or names <= ${LABELS_MAX}) then
       labels[name] = value
       changed = true
     end
   end
-  local reopened = known[3] and known[3] ~= 'dispatched'
+  local reopened = known[3] and known[3] ~= 'dispatched' and not was_delivered(group, n, keep, ARGV[6])
   if not changed and not reopened then return {'same', known[1], 0} end
   answer = changed and 'changed' or 'reopened'
   redis.call('HSET', group, 'rev', tostring(tonumber(known[1]) + 1), 'labels', cjson.encode(labels))
