@@ -1,3 +1,4 @@
+import { createHash } from "node:crypto";
 import { Queue } from "bullmq";
 import { Redis, type RedisOptions } from "ioredis";
 import { parseReport } from "./producers/report.ts";
@@ -98,8 +99,9 @@ export function createCompletionProducer(options: CompletionProducerOptions): Co
   const store = async (data: { jobGroupId: number }): Promise<StoredCompletion> => {
     const deadline = performance.now() + LIMIT_MS;
     if (!(await isReady())) throw notStored("it is not reached", lastError());
-    // No id of its own: BullMQ would drop a second message of one id, and with it new labels.
-    const adding = queue.add("completion", data, RETENTION);
+    // No id of its own: BullMQ would drop a second message of one id for as long as it keeps the first, and with it new
+    // labels. One that says just the same, while the first has not ended, is left out.
+    const adding = queue.add("completion", data, { ...RETENTION, deduplication: { id: contentOf(data) } });
     let failure: unknown;
     adding.catch((error: unknown) => {
       failure = error;
@@ -126,6 +128,16 @@ export function createCompletionProducer(options: CompletionProducerOptions): Co
     },
     close: () => (closing ??= close()),
   };
+}
+
+/** Names what a message says, whatever the order of its labels. */
+function contentOf(data: object): string {
+  const sorted = JSON.stringify(data, (_key, value: unknown) =>
+    typeof value === "object" && value !== null
+      ? Object.fromEntries(Object.entries(value).toSorted(([a], [b]) => (a < b ? -1 : 1)))
+      : value,
+  );
+  return createHash("sha256").update(sorted).digest("hex");
 }
 
 /** The relay's own check, made where the mistake is. */

@@ -44,6 +44,16 @@ describe("a producer of completions", () => {
     expect(first.messageId).toMatch(/^\d+$/);
   });
 
+  test("puts what says just the same on the queue once, while the first has not ended", async () => {
+    const { producer, namespace } = open();
+    const first = await producer.completed(31, { labels: { env: "prod", team: "a" } });
+    const again = await producer.completed(31, { labels: { team: "a", env: "prod" } });
+    const other = await producer.completed(31, { labels: { env: "prod", team: "b" } });
+    expect(again.messageId).toBe(first.messageId);
+    expect(other.messageId).not.toBe(first.messageId);
+    expect(await openRedis().llen(`{${namespace}}:completions:wait`)).toBe(2);
+  });
+
   test.each([
     ["no id", [Number.NaN], '"jobGroupId" must be'],
     ["a fraction", [1.5], '"jobGroupId" must be'],
