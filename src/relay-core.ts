@@ -11,13 +11,14 @@ import { type CompletionRecords, createCompletionRecords } from "./queues/comple
 import { type Connections, openConnections } from "./queues/connections.ts";
 import { createGateStore, type GateStore, NO_GATE } from "./queues/gate-store.ts";
 import { type Keys, keysOf, publishQueue } from "./queues/names.ts";
-import { NO_PACE, paceOf } from "./queues/pace.ts";
+import { createTargetStore } from "./queues/target-store.ts";
 import { createTaskRecords, type TaskRecords } from "./queues/task-record.ts";
 import { wake } from "./queues/worker.ts";
 import { createTroubleLog } from "./trouble-log.ts";
 import { startRedisServer } from "./redis-server.ts";
 import { openPlatform, type Platform } from "./relay-platform.ts";
 import { openQueues, type RelayQueues } from "./relay-queues.ts";
+import { createTargets, type Targets } from "./relay-targets.ts";
 import type { Rules } from "./rules/model.ts";
 import { completionId } from "./rules/task-identity.ts";
 import { parseRules } from "./rules/parse-rules.ts";
@@ -26,7 +27,7 @@ import { RulesError } from "./rules/rules-error.ts";
 /** What the relay and its commands have in common: Redis, the queues and records in it, the platform, the rules. */
 export interface Core {
   readonly redisUrl: string;
-  /** Resolves once Redis answers and knows the targets' limits: nothing may run before. */
+  /** Resolves once Redis answers: nothing may run before. */
   readonly reached: () => Promise<void>;
   /** Told of what goes wrong between the process and Redis. */
   readonly onError: (error: Error) => void;
@@ -38,8 +39,10 @@ export interface Core {
   readonly gate: GateStore;
   readonly platform: Platform;
   readonly fanOut: FanOut;
-  /** Undefined when the default rules file is not there. */
-  readonly rules: Rules | undefined;
+  /** The rules in force; undefined when the default rules file is not there. */
+  readonly rules: () => Rules | undefined;
+  /** The targets of the fleet. A command looks at them and takes no part. */
+  readonly targets: Targets;
 }
 
 /** Keeps what was opened, to close it in reverse. */
@@ -61,15 +64,19 @@ export async function openCore(
   const connections = opened(openConnections(redisUrl, onError), ({ close }) => close());
 
   const keys = keysOf(config.namespace);
-  const targets = rules?.targets ?? [];
-  const queues = opened(openQueues(connections, keys.prefix, targets, onError), ({ close }) => close());
+  const queues = opened(openQueues(connections, keys.prefix, onError), ({ close }) => close());
   const completions = createCompletionRecords(connections.work, keys, config.ledgerRetentionMs);
-  const paces = new Map(targets.map((target) => [target.name, paceOf(target)]));
+  const targets = createTargets({
+    store: createTargetStore(connections.work, keys),
+    rules: () => rules,
+    setLimits: queues.setLimits,
+    log,
+  });
   const tasks = createTaskRecords({
     redis: connections.work,
     keys,
     retentionMs: config.ledgerRetentionMs,
-    paceOf: (target) => paces.get(target) ?? NO_PACE,
+    paceOf: targets.paceOf,
     wake: ({ queue, jobId }) => wake(queues.of(queue), jobId),
     restore: async (plan) => void (await completions.plan(plan.jobGroupId, [plan])),
   });
@@ -79,13 +86,10 @@ export async function openCore(
   );
   const queueOf = (target: string) => queues.of(publishQueue(target));
   const fanOut = createFanOut({ flows: queues.flows, redis: connections.work, keys, queueOf });
-  const reached = async (): Promise<void> => {
-    await Promise.all([connections.reached(), queues.setLimits()]);
-  };
   return {
     redisUrl,
     onError,
-    reached,
+    reached: connections.reached,
     connections,
     keys,
     queues,
@@ -94,7 +98,8 @@ export async function openCore(
     gate,
     platform,
     fanOut,
-    rules,
+    rules: () => rules,
+    targets,
   };
 }
 

@@ -17,6 +17,7 @@ import type { Connections } from "./queues/connections.ts";
 import { type Keys, publishQueue } from "./queues/names.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import type { RelayQueues } from "./relay-queues.ts";
+import type { KnownTarget, Targets } from "./relay-targets.ts";
 import type { Rules, Target } from "./rules/model.ts";
 import { tellStory } from "./story.ts";
 
@@ -25,7 +26,8 @@ export interface HttpParts {
   readonly connections: Connections;
   readonly queues: RelayQueues;
   /** Undefined: there are none yet. */
-  readonly rules: Rules | undefined;
+  readonly rules: () => Rules | undefined;
+  readonly targets: Targets;
   readonly report: Report;
   /** Undefined while Redis was not reached yet. */
   readonly workers: () => readonly RunningWorker[] | undefined;
@@ -96,20 +98,22 @@ function openBoard(parts: HttpParts) {
   let shown = "";
   const describe = async (): Promise<void> => {
     const held = await heldTargets(parts);
-    const now = JSON.stringify([...held]);
+    const now = JSON.stringify([[...held], parts.targets.list()]);
     if (now === shown) return;
     shown = now;
     board.setQueues(boardQueues(parts, held));
   };
-  const timer = setInterval(() => void describe().catch(() => undefined), DESCRIBE_EVERY_MS);
+  const again = (): void => void describe().catch(() => undefined);
+  parts.targets.onChange(again);
+  const timer = setInterval(again, DESCRIBE_EVERY_MS);
   timer.unref();
   return { app: board.app, close: () => clearInterval(timer) };
 }
 
 /** Targets whose breaker is open, and why. */
-async function heldTargets({ rules, breakers }: HttpParts): Promise<Map<string, string>> {
+async function heldTargets({ targets, breakers }: HttpParts): Promise<Map<string, string>> {
   const held = new Map<string, string>();
-  for (const { name } of rules?.targets ?? []) {
+  for (const { name } of targets.list()) {
     const { open, failures, words } = await breakers.look(name);
     if (open)
       held.set(
@@ -120,12 +124,14 @@ async function heldTargets({ rules, breakers }: HttpParts): Promise<Map<string, 
   return held;
 }
 
-function boardQueues({ queues, rules }: HttpParts, held: ReadonlyMap<string, string>): BoardQueue[] {
-  const target = (one: Target): BoardQueue => ({
+function boardQueues({ queues, targets }: HttpParts, held: ReadonlyMap<string, string>): BoardQueue[] {
+  const target = (one: KnownTarget): BoardQueue => ({
     queue: queues.of(publishQueue(one.name)),
     kind: "target",
     displayName: one.name,
-    description: [held.get(one.name), describeTarget(one)].filter(Boolean).join(" · "),
+    description: [!one.inRules && NOT_IN_RULES, held.get(one.name), describeTarget(one)]
+      .filter(Boolean)
+      .join(" · "),
   });
   return [
     {
@@ -143,10 +149,12 @@ function boardQueues({ queues, rules }: HttpParts, held: ReadonlyMap<string, str
       kind: "poll",
       description: "Looks at the platform for finished job groups that no webhook told of",
     },
-    ...(rules?.targets ?? []).map(target),
+    ...targets.list().map(target),
     { queue: queues.parked, kind: "parked", description: "Publish tasks that wait for a person's decision" },
   ];
 }
+
+const NOT_IN_RULES = "NO LONGER IN THE RULES: shown until its last task has ended";
 
 function describeTarget({ description, connection, schema, rateLimit, concurrency }: Target): string {
   const pace = rateLimit ? `${rateLimit.max} starts per ${rateLimit.perMs / 1_000} s` : "no rate limit";
@@ -171,7 +179,7 @@ function readyChecks({ connections, keys, workers, rules, config }: HttpParts): 
           {
             name: "rules",
             check: async () =>
-              rules ? undefined : `no rules: ${config.rulesFile} is not there, set RULES_FILE`,
+              rules() ? undefined : `no rules: ${config.rulesFile} is not there, set RULES_FILE`,
           },
         ]
       : []),

@@ -77,6 +77,8 @@ export function createMetrics(read: () => Promise<Readings>): Metrics {
 
   async function render(): Promise<string> {
     const readings = await read();
+    // A target may be gone since.
+    for (const gauge of [jobs, open, failures]) gauge.reset();
     for (const { queue, jobs: counts } of readings.queues) {
       for (const [state, count] of Object.entries(counts)) jobs.set({ queue, state }, count);
     }
