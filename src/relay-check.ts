@@ -20,7 +20,7 @@ export function createForesee(
 ): Foresee {
   const gate = createGateStore(connections.ingest, keys);
   return (report) => {
-    const current = rules();
+    const current = rules.current();
     return foreseeCompletion(report, {
       read: (id) => within(REDIS_TIMEOUT_MS, records.read(id)),
       held: async () => {

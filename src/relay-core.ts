@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { Queue } from "bullmq";
 import type { Logger } from "pino";
-import { type Config, ConfigError } from "./config.ts";
+import type { Config } from "./config.ts";
 import { PlatformError } from "./errors.ts";
 import { type ParkedDecision, type Resolved, resolveParked } from "./processors/resolve-parked.ts";
 import { summariseJobGroup } from "./processors/summarise-job-group.ts";
@@ -18,11 +17,9 @@ import { createTroubleLog } from "./trouble-log.ts";
 import { startRedisServer } from "./redis-server.ts";
 import { openPlatform, type Platform } from "./relay-platform.ts";
 import { openQueues, type RelayQueues } from "./relay-queues.ts";
+import { type LiveRules, openRules } from "./relay-rules.ts";
 import { createTargets, type Targets } from "./relay-targets.ts";
-import type { Rules } from "./rules/model.ts";
 import { completionId } from "./rules/task-identity.ts";
-import { parseRules } from "./rules/parse-rules.ts";
-import { RulesError } from "./rules/rules-error.ts";
 
 /** What the relay and its commands have in common: Redis, the queues and records in it, the platform, the rules. */
 export interface Core {
@@ -39,8 +36,7 @@ export interface Core {
   readonly gate: GateStore;
   readonly platform: Platform;
   readonly fanOut: FanOut;
-  /** The rules in force; undefined when the default rules file is not there. */
-  readonly rules: () => Rules | undefined;
+  readonly rules: LiveRules;
   /** The targets of the fleet. A command looks at them and takes no part. */
   readonly targets: Targets;
 }
@@ -58,7 +54,7 @@ export async function openCore(
   /** A command asks the platform beside the fleet's gate, and does not shut it. */
   asks: "with the fleet" | "alone" = "with the fleet",
 ): Promise<Core> {
-  const rules = await loadRules(config, log);
+  const rules = await openRules(config, log);
   const redisUrl = config.redisUrl ?? (await ownRedis(config, log, opened)).url;
   const onError = createTroubleLog(log);
   const connections = opened(openConnections(redisUrl, onError), ({ close }) => close());
@@ -68,7 +64,7 @@ export async function openCore(
   const completions = createCompletionRecords(connections.work, keys, config.ledgerRetentionMs);
   const targets = createTargets({
     store: createTargetStore(connections.work, keys),
-    rules: () => rules,
+    rules: rules.current,
     setLimits: queues.setLimits,
     log,
   });
@@ -98,7 +94,7 @@ export async function openCore(
     gate,
     platform,
     fanOut,
-    rules: () => rules,
+    rules,
     targets,
   };
 }
@@ -143,25 +139,6 @@ function wordsOf(error: unknown): string {
 async function retryFailed(queue: Queue, jobId: string): Promise<void> {
   const job = await queue.getJob(jobId);
   if (await job?.isFailed()) await job?.retry("failed").catch(() => undefined);
-}
-
-async function loadRules(config: Config, log: Logger): Promise<Rules | undefined> {
-  let text: string;
-  try {
-    text = await readFile(config.rulesFile, "utf8");
-  } catch (error) {
-    if (!config.rulesFileNamed) return undefined;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError([`RULES_FILE ${config.rulesFile} cannot be read: ${why}`]);
-  }
-  try {
-    const { rules, warnings } = parseRules(text, basename(config.rulesFile));
-    for (const warning of warnings) log.warn(warning);
-    return rules;
-  } catch (error) {
-    if (error instanceof RulesError) throw new ConfigError(error.message.split("\n"));
-    throw error;
-  }
 }
 
 async function ownRedis(config: Config, log: Logger, opened: Releasers) {

@@ -17,16 +17,16 @@ import type { Connections } from "./queues/connections.ts";
 import { type Keys, publishQueue } from "./queues/names.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import type { RelayQueues } from "./relay-queues.ts";
+import type { LiveRules } from "./relay-rules.ts";
 import type { KnownTarget, Targets } from "./relay-targets.ts";
-import type { Rules, Target } from "./rules/model.ts";
+import type { Target } from "./rules/model.ts";
 import { tellStory } from "./story.ts";
 
 export interface HttpParts {
   readonly config: Config;
   readonly connections: Connections;
   readonly queues: RelayQueues;
-  /** Undefined: there are none yet. */
-  readonly rules: () => Rules | undefined;
+  readonly rules: LiveRules;
   readonly targets: Targets;
   readonly report: Report;
   /** Undefined while Redis was not reached yet. */
@@ -98,7 +98,7 @@ function openBoard(parts: HttpParts) {
   let shown = "";
   const describe = async (): Promise<void> => {
     const held = await heldTargets(parts);
-    const now = JSON.stringify([[...held], parts.targets.list()]);
+    const now = JSON.stringify([[...held], parts.targets.list(), describeRules(parts.rules, parts.targets)]);
     if (now === shown) return;
     shown = now;
     board.setQueues(boardQueues(parts, held));
@@ -124,7 +124,7 @@ async function heldTargets({ targets, breakers }: HttpParts): Promise<Map<string
   return held;
 }
 
-function boardQueues({ queues, targets }: HttpParts, held: ReadonlyMap<string, string>): BoardQueue[] {
+function boardQueues({ queues, targets, rules }: HttpParts, held: ReadonlyMap<string, string>): BoardQueue[] {
   const target = (one: KnownTarget): BoardQueue => ({
     queue: queues.of(publishQueue(one.name)),
     kind: "target",
@@ -137,7 +137,7 @@ function boardQueues({ queues, targets }: HttpParts, held: ReadonlyMap<string, s
     {
       queue: queues.completions,
       kind: "completions",
-      description: "Reports of finished job groups, on their way to the rules",
+      description: `Reports of finished job groups, on their way to the rules · ${describeRules(rules, targets)}`,
     },
     {
       queue: queues.jobGroups,
@@ -154,6 +154,20 @@ function boardQueues({ queues, targets }: HttpParts, held: ReadonlyMap<string, s
   ];
 }
 
+/** Which rules this process runs, what is wrong with the file, and who runs others. */
+function describeRules(rules: LiveRules, targets: Targets): string {
+  const { versions = [], newest } = targets.fleet();
+  const refused = rules.refused();
+  return [
+    `rules version ${rules.current()?.version ?? "none"}`,
+    refused && `THE RULES FILE AS IT IS NOW WAS REFUSED: ${refused.replaceAll("\n", "; ")}`,
+    versions.length > 1 &&
+      `THE FLEET RUNS ${versions.length} VERSIONS: ${versions.join(", ")}; the limits are those of ${newest}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
 const NOT_IN_RULES = "NO LONGER IN THE RULES: shown until its last task has ended";
 
 function describeTarget({ description, connection, schema, rateLimit, concurrency }: Target): string {
@@ -163,7 +177,7 @@ function describeTarget({ description, connection, schema, rateLimit, concurrenc
     .join(" · ");
 }
 
-function readyChecks({ connections, keys, workers, rules, config }: HttpParts): ReadyCheck[] {
+function readyChecks({ connections, keys, workers, rules, targets, config }: HttpParts): ReadyCheck[] {
   const works = config.roles.includes("dispatch") || config.roles.includes("publish");
   return [
     {
@@ -179,7 +193,9 @@ function readyChecks({ connections, keys, workers, rules, config }: HttpParts): 
           {
             name: "rules",
             check: async () =>
-              rules() ? undefined : `no rules: ${config.rulesFile} is not there, set RULES_FILE`,
+              rules.current()
+                ? { good: describeRules(rules, targets) }
+                : (rules.refused() ?? `no rules: ${config.rulesFile} is not there, set RULES_FILE`),
           },
         ]
       : []),

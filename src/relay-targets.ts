@@ -29,6 +29,8 @@ export interface Targets {
   readonly find: (name: string) => KnownTarget | undefined;
   readonly paceOf: (name: string) => Pace;
   readonly fleet: () => Fleet;
+  /** The rules of this process whose targets Redis knows: what is planned by them finds its worker in every process. */
+  readonly rulesInForce: () => Rules | undefined;
   /** Called after each change of the list or of this process' rules. */
   readonly onChange: (listener: () => void) => void;
   /** Takes part in the fleet: resolves once Redis knows this process' rules, and their limits hold. */
@@ -55,6 +57,8 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
   const listeners: (() => void)[] = [];
   let registered: readonly RegisteredTarget[] = [];
   let fleet: Fleet = { versions: undefined, newest: undefined };
+  let inForce: Rules | undefined;
+  let joined = false;
   let revision: string | undefined;
   let listed = listOf(rules()?.targets ?? [], registered, undefined);
   let byName = new Map(listed.map((target) => [target.name, target]));
@@ -77,6 +81,7 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
     }
     const newest = beat.newer ? now?.version : beat.newest || undefined;
     fleet = { versions: beat.versions, newest };
+    inForce = now;
     if (stale || why !== "usual") await takeOver(now, newest, why);
     revision = beat.revision;
     // Rules that changed meanwhile are news of their own.
@@ -137,11 +142,15 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
       return target ? paceOf(target) : NO_PACE;
     },
     fleet: () => fleet,
+    rulesInForce: () => inForce,
     onChange: (listener) => void listeners.push(listener),
-    join: turn,
+    join: () => {
+      joined = true;
+      return turn();
+    },
     rulesChanged: () => {
       occasion = "changed";
-      void turn();
+      if (joined) void turn();
     },
     leave: async () => {
       left = true;

@@ -45,10 +45,11 @@ export function createRelay(config: Config, log: Logger): Relay {
     const verify = checkSecrets(config);
     const core = await openCore(config, log, opened);
     const works = config.roles.includes("dispatch") || config.roles.includes("publish");
-    if (!core.rules() && works) {
-      log.warn(`${config.rulesFile} is not there: completions wait until RULES_FILE names a rules file`);
+    if (!core.rules.current() && works) {
+      log.warn(`${config.rulesFile} is not there: completions wait until it is`);
     }
     const { connections, keys, queues } = core;
+    opened(core.rules.watch(core.targets.rulesChanged), async (end) => end());
     const intake = createCompletionRecords(connections.ingest, keys, config.ledgerRetentionMs);
     const take = createReportCompletion({
       records: intake,
@@ -94,7 +95,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       followMaxMs: config.followMaxMs,
       turnOf: createTurnstiles(),
       rulesNow: () => {
-        const current = core.rules();
+        const current = core.targets.rulesInForce();
         return current && { current, needs: rulesNeed, plan: planPublishes };
       },
     };
@@ -138,7 +139,7 @@ function checkSecrets({ webhook }: Config): Verify {
 }
 
 async function readMetrics(
-  { queues, gate, targets: known }: Core,
+  { queues, gate, targets: known, rules }: Core,
   breakers: BreakerStore,
   poll: PollStore,
 ): Promise<Readings> {
@@ -156,5 +157,7 @@ async function readMetrics(
     Promise.all(targets.map(async (target) => ({ target, ...(await breakers.look(target)) }))),
     poll.figures(),
   ]);
-  return { queues: jobs, gateShutMs: shut.ms, breakers: states, poll: figures };
+  const { versions = [] } = known.fleet();
+  const ofRules = { refused: rules.refused() !== undefined, versions: versions.length };
+  return { queues: jobs, rules: ofRules, gateShutMs: shut.ms, breakers: states, poll: figures };
 }
