@@ -188,17 +188,13 @@ function readyChecks({ connections, keys, workers, rules, targets, config }: Htt
         return undefined;
       },
     },
-    ...(works
-      ? [
-          {
-            name: "rules",
-            check: async () =>
-              rules.current()
-                ? { good: describeRules(rules, targets) }
-                : (rules.refused() ?? `no rules: ${config.rulesFile} is not there, set RULES_FILE`),
-          },
-        ]
-      : []),
+    {
+      name: "rules",
+      check: async () =>
+        rules.current() || !works
+          ? { good: describeRules(rules, targets) }
+          : (rules.refused() ?? `no rules: ${config.rulesFile} is not there, set RULES_FILE`),
+    },
     ...(works || pollingOf(config)
       ? [
           {

@@ -62,7 +62,6 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
   let revision: string | undefined;
   let listed = listOf(rules()?.targets ?? [], registered, undefined);
   let byName = new Map(listed.map((target) => [target.name, target]));
-  const limited = new Map<string, number>();
   let occasion: Occasion = "start";
   let lookedAt = 0;
 
@@ -91,10 +90,8 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
 
   async function takeOver(now: Rules | undefined, newest: string | undefined, why: Occasion): Promise<void> {
     const list = listOf(now?.targets ?? [], registered, newest);
-    const changed = list.filter(({ name, concurrency }) => limited.get(name) !== concurrency);
-    await setLimits(changed);
-    limited.clear();
-    for (const { name, concurrency } of list) limited.set(name, concurrency);
+    // All of them, also those that did not change: Redis may have come back empty.
+    await setLimits(list);
     if (why === "usual" && JSON.stringify(list) === JSON.stringify(listed)) return;
     listed = list;
     byName = new Map(list.map((target) => [target.name, target]));
