@@ -1,7 +1,7 @@
 import { publishQueue } from "./queues/names.ts";
 import { createWorker, type RunningWorker } from "./queues/worker.ts";
 import { publish } from "./relay-publish.ts";
-import type { KnownTarget } from "./relay-targets.ts";
+import type { KnownTarget } from "./queues/known-targets.ts";
 import type { WorkerDeps } from "./relay-workers.ts";
 
 /** One worker per target, as long as there is the target. */

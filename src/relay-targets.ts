@@ -3,18 +3,13 @@ import type { Logger } from "pino";
 import { inTime } from "./queues/in-time.ts";
 import { NO_PACE, type Pace, paceOf } from "./queues/pace.ts";
 import type { Occasion, RegisteredTarget, TargetStore } from "./queues/target-store.ts";
+import { type KnownTarget, listTargets } from "./queues/known-targets.ts";
 import type { Rules, Target } from "./rules/model.ts";
 
 const SYNC_MS = 1_000;
 /** How often it is asked whether a target that left the rules has work. */
 const LEFT_OVER_MS = 3_000;
 const CLOSE_MS = 1_000;
-
-/** A target that this process has to do with. */
-export interface KnownTarget extends Target {
-  /** False: it left the rules, and lives on for what it has to do. */
-  readonly inRules: boolean;
-}
 
 /** What the processes that live run. */
 export interface Fleet {
@@ -60,7 +55,7 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
   let inForce: Rules | undefined;
   let joined = false;
   let revision: string | undefined;
-  let listed = listOf(rules()?.targets ?? [], registered, undefined);
+  let listed = listTargets(rules()?.targets ?? [], registered, undefined);
   let byName = new Map(listed.map((target) => [target.name, target]));
   let occasion: Occasion = "start";
   let lookedAt = 0;
@@ -89,7 +84,7 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
   }
 
   async function takeOver(now: Rules | undefined, newest: string | undefined, why: Occasion): Promise<void> {
-    const list = listOf(now?.targets ?? [], registered, newest);
+    const list = listTargets(now?.targets ?? [], registered, newest);
     // All of them, also those that did not change: Redis may have come back empty.
     await setLimits(list);
     if (why === "usual" && JSON.stringify(list) === JSON.stringify(listed)) return;
@@ -158,23 +153,4 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
       );
     },
   };
-}
-
-/** What stands in Redis counts; a target of our own that is not there yet comes as the file has it. */
-function listOf(
-  own: readonly Target[],
-  registered: readonly RegisteredTarget[],
-  newest: string | undefined,
-): KnownTarget[] {
-  const known = new Map(registered.map((one) => [one.target.name, one]));
-  const ours = own.map((target): KnownTarget => {
-    const one = known.get(target.name);
-    return one ? { ...one.target, inRules: one.version === newest } : { ...target, inRules: true };
-  });
-  const names = new Set(own.map(({ name }) => name));
-  const others = registered
-    .filter(({ target }) => !names.has(target.name))
-    .map((one): KnownTarget => ({ ...one.target, inRules: one.version === newest }))
-    .sort((a, b) => (a.name < b.name ? -1 : 1));
-  return [...ours, ...others];
 }

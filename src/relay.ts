@@ -46,7 +46,9 @@ export function createRelay(config: Config, log: Logger): Relay {
     const core = await openCore(config, log, opened);
     const works = config.roles.includes("dispatch") || config.roles.includes("publish");
     if (!core.rules.current() && works) {
-      log.warn(`${config.rulesFile} is not there: completions wait until it is`);
+      log.warn(
+        `${config.rulesFile} is not there: completions wait until it is, or until RULES_FILE names another`,
+      );
     }
     const { connections, keys, queues } = core;
     opened(core.rules.watch(core.targets.rulesChanged), async (end) => end());
