@@ -37,8 +37,8 @@ export async function openRules(config: Config, log: Logger): Promise<LiveRules>
     const before = current?.rules.version;
     try {
       const next = rulesOf(read, { ...config, rulesFileNamed: before !== undefined });
-      if (!next) return false;
       refused = undefined;
+      if (!next) return false;
       current = next;
       const words =
         next.rules.version === before

@@ -73,6 +73,7 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
       registered = await store.read();
       stale = true;
     }
+    if (why === "start") stale = (await adopt()) || stale;
     const newest = beat.newer ? now?.version : beat.newest || undefined;
     fleet = { versions: beat.versions, newest };
     inForce = now;
@@ -81,6 +82,17 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
     // Rules that changed meanwhile are news of their own.
     if (rules() === now) occasion = "usual";
     if (Date.now() - lookedAt > LEFT_OVER_MS) await forgetIdle();
+  }
+
+  async function adopt(): Promise<boolean> {
+    const names = await store.adopt();
+    if (names.length === 0) return false;
+    log.warn(
+      { targets: names },
+      "open tasks name targets of which no rules are known: they run one at a time",
+    );
+    registered = await store.read();
+    return true;
   }
 
   async function takeOver(now: Rules | undefined, newest: string | undefined, why: Occasion): Promise<void> {

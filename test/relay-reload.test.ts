@@ -162,3 +162,22 @@ test("a new pace holds for tasks that wait for the old one", async () => {
   await write(rulesFor({ slow: { rateLimit: { max: 100, per: "1s" } } }));
   expect(statesOf(await site.ended(second, 1, 5_000))).toEqual(["slow published"]);
 });
+
+test("a process that starts with an older file is shown, follows the newer limits, and changes none", async () => {
+  await write(rulesFor({ sales: { concurrency: 7 } }));
+  const queue = site.queue("publish.sales");
+  await eventually(async () => (await queue.getGlobalConcurrency()) === 7, TAKEN_OVER);
+  expect(await metrics()).toMatch(/^publish_relay_rules_versions 1$/m);
+  // It has the file with which this relay began.
+  const other = await site.start();
+  await eventually(async () => (await metrics()).includes("publish_relay_rules_versions 2"), TAKEN_OVER);
+  expect(await readyz()).toMatchObject({
+    status: "ready",
+    rules: expect.stringMatching(
+      /^rules version (\w+) · THE FLEET RUNS 2 VERSIONS: .*; the limits are those of \1$/,
+    ),
+  });
+  expect(await queue.getGlobalConcurrency()).toBe(7);
+  await other.stop();
+  await eventually(async () => (await metrics()).includes("publish_relay_rules_versions 1"), TAKEN_OVER);
+});

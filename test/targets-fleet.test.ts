@@ -120,6 +120,16 @@ test("a target with an open task stays, also when no job of it is in its queue",
   await eventually(() => names().length === 1, { what: "nothing is left of it" });
 });
 
+test("the target of an open task that nobody has registered is run all the same, one task at a time", async () => {
+  const { redis, keys, limits, start } = openFleet();
+  await redis.zadd(keys.open, 1, "publish.lost\tjobgroup-31-2-public-orders\t31\ttask:2/public/orders");
+  const plan = JSON.stringify({ target: "lost", connection: 2, schema: "public" });
+  await redis.hset(keys.group(31), "plan:task:2/public/orders", plan);
+  const { targets } = await start(NEW);
+  expect(targets.find("lost")).toMatchObject({ inRules: false, concurrency: 1 });
+  expect(limits.get("lost")).toBe(1);
+});
+
 test("what a Redis that came back empty has forgotten is written again", async () => {
   const { redis, keys, limits, start } = openFleet();
   await start(NEW);

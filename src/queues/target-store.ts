@@ -3,6 +3,7 @@ import { z } from "zod";
 import type { Rules, Target } from "../rules/model.ts";
 import { type Keys, publishQueue } from "./names.ts";
 import { registerScript, words } from "./script.ts";
+import { findUnregistered } from "./unregistered-targets.ts";
 import { BEAT, FORGET, REGISTER } from "./scripts/target.ts";
 
 /** A process that gave no sign of life for so long is dead. */
@@ -11,6 +12,8 @@ const LIFE_MS = 10_000;
 const ABSENT_MS = 60_000;
 const VERSIONS_KEPT = 100;
 const PAGE = 1_000;
+/** Of no rules file. */
+const NO_VERSION = "-";
 
 const definition = z.object({
   v: z.literal(1),
@@ -55,6 +58,8 @@ export interface TargetStore {
   read(): Promise<RegisteredTarget[]>;
   /** Has the target a task that waits, runs or is parked? */
   hasWork(target: string): Promise<boolean>;
+  /** Registers the targets of open tasks that nobody has registered; answers their names. */
+  adopt(): Promise<string[]>;
   /** Strikes the target off, unless it was defined anew meanwhile. */
   forget(registered: RegisteredTarget): Promise<void>;
 }
@@ -65,32 +70,42 @@ export function createTargetStore(redis: Redis, keys: Keys): TargetStore {
   const register = registerScript(redis, "relayRegister", REGISTER, 3);
   const forget = registerScript(redis, "relayForget", FORGET, 2);
 
+  const read = async (): Promise<RegisteredTarget[]> =>
+    Object.entries(await redis.hgetall(keys.targets)).flatMap(([name, json]) => readTarget(name, json) ?? []);
+  const write = async (
+    { version, targets }: Pick<Rules, "version" | "targets">,
+    newer: boolean,
+  ): Promise<void> => {
+    const defined = targets.flatMap(({ name, ...rest }) => [
+      name,
+      JSON.stringify({ v: 1, version, ...rest }),
+    ]);
+    await register(
+      [keys.rules, keys.rulesSeen, keys.targets],
+      [version, newer ? 1 : 0, VERSIONS_KEPT, ...defined],
+    );
+  };
+
   return {
     beat: async (id, version, occasion) => {
       const [newer, newest = "", revision = "", ...runs] = words(
         await beat(
           [keys.processes, keys.rules, keys.rulesSeen],
-          [id, version ?? "-", LIFE_MS, occasion, ABSENT_MS],
+          [id, version ?? NO_VERSION, LIFE_MS, occasion, ABSENT_MS],
         ),
       );
-      const versions = [...new Set(runs.filter((one) => one !== "-"))].sort();
+      const versions = [...new Set(runs.filter((one) => one !== NO_VERSION))].sort();
       return { newer: newer === "1", newest, revision, versions };
     },
     leave: async (id) => void (await redis.hdel(keys.processes, id)),
-    register: async ({ version, targets }, newer) => {
-      const defined = targets.flatMap(({ name, ...rest }) => [
-        name,
-        JSON.stringify({ v: 1, version, ...rest }),
-      ]);
-      await register(
-        [keys.rules, keys.rulesSeen, keys.targets],
-        [version, newer ? 1 : 0, VERSIONS_KEPT, ...defined],
-      );
+    register: write,
+    read,
+    adopt: async () => {
+      const known = new Set((await read()).map(({ target }) => target.name));
+      const targets = await findUnregistered(redis, keys, known);
+      if (targets.length > 0) await write({ version: NO_VERSION, targets }, false);
+      return targets.map(({ name }) => name);
     },
-    read: async () =>
-      Object.entries(await redis.hgetall(keys.targets)).flatMap(
-        ([name, json]) => readTarget(name, json) ?? [],
-      ),
     hasWork: async (target) => {
       const queue = publishQueue(target);
       const of = (suffix: string) => keys.queue(queue, suffix);
