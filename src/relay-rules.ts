@@ -47,8 +47,8 @@ export async function openRules(config: Config, log: Logger): Promise<LiveRules>
       tell(next.rules, next.warnings, words);
       return next.rules.version !== before;
     } catch (error) {
-      if (!(error instanceof ConfigError)) throw error;
-      refused = error.message;
+      // Whatever is wrong with it, a file must not end a process that runs well on the last good one.
+      refused = error instanceof Error ? error.message : String(error);
       const stays = before === undefined ? "completions wait" : `version ${before} stays in force`;
       log.error({ rulesVersion: before }, `the rules file was refused, ${stays}:\n${refused}`);
       return false;
