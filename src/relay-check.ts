@@ -19,8 +19,9 @@ export function createForesee(
   rulesFile: string,
 ): Foresee {
   const gate = createGateStore(connections.ingest, keys);
-  return (report) =>
-    foreseeCompletion(report, {
+  return (report) => {
+    const current = rules.current();
+    return foreseeCompletion(report, {
       read: (id) => within(REDIS_TIMEOUT_MS, records.read(id)),
       held: async () => {
         const { ms, words } = await within(REDIS_TIMEOUT_MS, gate.look());
@@ -30,9 +31,10 @@ export function createForesee(
       },
       platform: platform.pastGate,
       platformTimeoutMs: PLATFORM_TIMEOUT_MS,
-      rules: rules
-        ? { current: rules, needs: rulesNeed, plan: planPublishes, explain: explainRules }
+      rules: current
+        ? { current, needs: rulesNeed, plan: planPublishes, explain: explainRules }
         : `this process has no rules, ${rulesFile} is not there: set RULES_FILE`,
       now: Date.now,
     });
+  };
 }

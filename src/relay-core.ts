@@ -1,8 +1,7 @@
-import { readFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { join } from "node:path";
 import type { Queue } from "bullmq";
 import type { Logger } from "pino";
-import { type Config, ConfigError } from "./config.ts";
+import type { Config } from "./config.ts";
 import { PlatformError } from "./errors.ts";
 import { type ParkedDecision, type Resolved, resolveParked } from "./processors/resolve-parked.ts";
 import { summariseJobGroup } from "./processors/summarise-job-group.ts";
@@ -11,22 +10,21 @@ import { type CompletionRecords, createCompletionRecords } from "./queues/comple
 import { type Connections, openConnections } from "./queues/connections.ts";
 import { createGateStore, type GateStore, NO_GATE } from "./queues/gate-store.ts";
 import { type Keys, keysOf, publishQueue } from "./queues/names.ts";
-import { NO_PACE, paceOf } from "./queues/pace.ts";
+import { createTargetStore } from "./queues/target-store.ts";
 import { createTaskRecords, type TaskRecords } from "./queues/task-record.ts";
 import { wake } from "./queues/worker.ts";
 import { createTroubleLog } from "./trouble-log.ts";
 import { startRedisServer } from "./redis-server.ts";
 import { openPlatform, type Platform } from "./relay-platform.ts";
 import { openQueues, type RelayQueues } from "./relay-queues.ts";
-import type { Rules } from "./rules/model.ts";
+import { type LiveRules, openRules } from "./relay-rules.ts";
+import { createTargets, type Targets } from "./relay-targets.ts";
 import { completionId } from "./rules/task-identity.ts";
-import { parseRules } from "./rules/parse-rules.ts";
-import { RulesError } from "./rules/rules-error.ts";
 
 /** What the relay and its commands have in common: Redis, the queues and records in it, the platform, the rules. */
 export interface Core {
   readonly redisUrl: string;
-  /** Resolves once Redis answers and knows the targets' limits: nothing may run before. */
+  /** Resolves once Redis answers: nothing may run before. */
   readonly reached: () => Promise<void>;
   /** Told of what goes wrong between the process and Redis. */
   readonly onError: (error: Error) => void;
@@ -38,8 +36,9 @@ export interface Core {
   readonly gate: GateStore;
   readonly platform: Platform;
   readonly fanOut: FanOut;
-  /** Undefined when the default rules file is not there. */
-  readonly rules: Rules | undefined;
+  readonly rules: LiveRules;
+  /** The targets of the fleet. A command looks at them and takes no part. */
+  readonly targets: Targets;
 }
 
 /** Keeps what was opened, to close it in reverse. */
@@ -55,21 +54,25 @@ export async function openCore(
   /** A command asks the platform beside the fleet's gate, and does not shut it. */
   asks: "with the fleet" | "alone" = "with the fleet",
 ): Promise<Core> {
-  const rules = await loadRules(config, log);
+  const rules = await openRules(config, log);
   const redisUrl = config.redisUrl ?? (await ownRedis(config, log, opened)).url;
   const onError = createTroubleLog(log);
   const connections = opened(openConnections(redisUrl, onError), ({ close }) => close());
 
   const keys = keysOf(config.namespace);
-  const targets = rules?.targets ?? [];
-  const queues = opened(openQueues(connections, keys.prefix, targets, onError), ({ close }) => close());
+  const queues = opened(openQueues(connections, keys.prefix, onError), ({ close }) => close());
   const completions = createCompletionRecords(connections.work, keys, config.ledgerRetentionMs);
-  const paces = new Map(targets.map((target) => [target.name, paceOf(target)]));
+  const targets = createTargets({
+    store: createTargetStore(connections.work, keys),
+    rules: rules.current,
+    setLimits: queues.setLimits,
+    log,
+  });
   const tasks = createTaskRecords({
     redis: connections.work,
     keys,
     retentionMs: config.ledgerRetentionMs,
-    paceOf: (target) => paces.get(target) ?? NO_PACE,
+    paceOf: targets.paceOf,
     wake: ({ queue, jobId }) => wake(queues.of(queue), jobId),
     restore: async (plan) => void (await completions.plan(plan.jobGroupId, [plan])),
   });
@@ -79,13 +82,10 @@ export async function openCore(
   );
   const queueOf = (target: string) => queues.of(publishQueue(target));
   const fanOut = createFanOut({ flows: queues.flows, redis: connections.work, keys, queueOf });
-  const reached = async (): Promise<void> => {
-    await Promise.all([connections.reached(), queues.setLimits()]);
-  };
   return {
     redisUrl,
     onError,
-    reached,
+    reached: connections.reached,
     connections,
     keys,
     queues,
@@ -95,6 +95,7 @@ export async function openCore(
     platform,
     fanOut,
     rules,
+    targets,
   };
 }
 
@@ -138,25 +139,6 @@ function wordsOf(error: unknown): string {
 async function retryFailed(queue: Queue, jobId: string): Promise<void> {
   const job = await queue.getJob(jobId);
   if (await job?.isFailed()) await job?.retry("failed").catch(() => undefined);
-}
-
-async function loadRules(config: Config, log: Logger): Promise<Rules | undefined> {
-  let text: string;
-  try {
-    text = await readFile(config.rulesFile, "utf8");
-  } catch (error) {
-    if (!config.rulesFileNamed) return undefined;
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError([`RULES_FILE ${config.rulesFile} cannot be read: ${why}`]);
-  }
-  try {
-    const { rules, warnings } = parseRules(text, basename(config.rulesFile));
-    for (const warning of warnings) log.warn(warning);
-    return rules;
-  } catch (error) {
-    if (error instanceof RulesError) throw new ConfigError(error.message.split("\n"));
-    throw error;
-  }
 }
 
 async function ownRedis(config: Config, log: Logger, opened: Releasers) {

@@ -15,7 +15,8 @@ import type { TaskRecord } from "./queues/record.ts";
 import type { TaskRecords } from "./queues/task-record.ts";
 import { refreshSummary } from "./relay-core.ts";
 import type { RelayQueues } from "./relay-queues.ts";
-import type { PublishPlan, Target } from "./rules/model.ts";
+import type { Targets } from "./relay-targets.ts";
+import type { PublishPlan } from "./rules/model.ts";
 import { taskId, taskKey } from "./rules/task-identity.ts";
 
 /** A queue is held back no longer at a time; whoever asks then holds it back again. */
@@ -35,23 +36,18 @@ export interface PublishParts {
   readonly followMaxMs: number;
   readonly breakers: BreakerStore;
   readonly metrics: Pick<Metrics, "ended">;
+  readonly targets: Pick<Targets, "find">;
   /** One turnstile per target that has a pace. */
   readonly turnOf: (target: string) => <T>(call: () => Promise<T>) => Promise<T>;
   readonly log: Logger;
 }
 
 /** Runs a publish task's job. */
-export async function publish(
-  deps: PublishParts,
-  job: Job,
-  run: Run,
-  token: string,
-  { rateLimit }: Target,
-): Promise<Outcome> {
+export async function publish(deps: PublishParts, job: Job, run: Run, token: string): Promise<Outcome> {
   const plan = readPlan(job);
   if (typeof plan === "string") return { next: "fail", outcome: "failed", words: plan };
   const startedAt = Date.now();
-  const turn = rateLimit ? deps.turnOf(plan.target) : atOnce;
+  const turn = deps.targets.find(plan.target)?.rateLimit ? deps.turnOf(plan.target) : atOnce;
   const outcome = await publishToTarget(plan, { ...publishDepsOf(deps, plan, token), turn }, run).catch(
     (error: unknown) => unreadable(deps.log, plan, job, error),
   );

@@ -9,12 +9,10 @@ export interface RelayQueues {
   readonly parked: Queue;
   readonly poll: Queue;
   readonly flows: FlowProducer;
-  /** By target name, in the order of the rules file. */
-  readonly targets: ReadonlyMap<string, Queue>;
-  /** The queue of a target, also of one that the rules no longer have. */
+  /** A queue by its name, opened when it is first asked for. */
   readonly of: (queueName: string) => Queue;
-  /** Gives each target's queue the concurrency that holds over all processes; waits for Redis. */
-  readonly setLimits: () => Promise<void>;
+  /** Gives each of these targets' queues the concurrency that holds over all processes; waits for Redis. */
+  readonly setLimits: (targets: readonly Target[]) => Promise<void>;
   readonly close: () => Promise<void>;
 }
 
@@ -28,7 +26,6 @@ const NO_LIMIT = { max: 1_000_000_000, durationMs: 1_000 };
 export function openQueues(
   connections: Connections,
   prefix: string,
-  targets: readonly Target[],
   onError: (error: Error) => void,
 ): RelayQueues {
   const opened = new Map<string, Queue>();
@@ -42,7 +39,6 @@ export function openQueues(
   };
   const flows = new FlowProducer({ connection: connections.work, prefix });
   flows.on("error", onError);
-  const ofTargets = new Map(targets.map(({ name }) => [name, of(publishQueue(name))]));
   const queues = {
     completions: of(COMPLETIONS),
     jobGroups: of(JOB_GROUPS),
@@ -52,9 +48,8 @@ export function openQueues(
   return {
     ...queues,
     flows,
-    targets: ofTargets,
     of,
-    setLimits: async () => {
+    setLimits: async (targets) => {
       await Promise.all([
         queues.completions.setGlobalRateLimit(NO_LIMIT.max, NO_LIMIT.durationMs),
         ...targets.map(async ({ name, concurrency }) => {

@@ -55,7 +55,7 @@ export function startSweeps(deps: WorkerDeps): () => Promise<void> {
     log.warn({ why, queue, jobId }, "an open task had no job that brings it on: it has one now");
     if (why === "parked") return park(queues, task.plan, task.record);
     if (why === "ended") await queues.of(queue).remove(jobId);
-    await deps.dispatch.fanOut.add(jobGroupId, [task.plan]);
+    await deps.fanOut.add(jobGroupId, [task.plan]);
   }
 
   const stopSweeps = everyMinute("the sweep", once, log);

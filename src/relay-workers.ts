@@ -7,11 +7,10 @@ import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import type { Report } from "./producers/accept-report.ts";
 import { reopen } from "./producers/report-completion.ts";
 import { type ParsedReport, parseReport } from "./producers/report.ts";
-import { publishQueue } from "./queues/names.ts";
 import type { Outcome } from "./queues/outcome.ts";
 import { createWorker, type RunningWorker } from "./queues/worker.ts";
-import { publish, type PublishParts } from "./relay-publish.ts";
-import type { Rules } from "./rules/model.ts";
+import type { PublishParts } from "./relay-publish.ts";
+import type { Targets } from "./relay-targets.ts";
 import { completionId } from "./rules/task-identity.ts";
 
 /** A completion that could not be handled comes again: soon at first, then each minute. */
@@ -21,17 +20,19 @@ const KEEP_MAX_MS = 60_000;
 const SHORT_JOBS = 32;
 
 export interface WorkerDeps extends PublishParts {
+  readonly targets: Pick<Targets, "find" | "list" | "onChange">;
   readonly report: Report;
   readonly platform: PublishPlatform & DispatchDeps["platform"];
-  readonly dispatch: Pick<DispatchDeps, "rules" | "fanOut">;
-  readonly rules: Rules;
+  readonly fanOut: DispatchDeps["fanOut"];
+  /** The rules in force at this moment; undefined: there are none yet. */
+  readonly rulesNow: () => DispatchDeps["rules"] | undefined;
   /** Told of errors that no job is to blame for. */
   readonly onError: (error: Error) => void;
 }
 
 /** The workers of dispatch: completions, and the parents of job groups. */
 export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
-  const { connections, queues, completions, log, platform, dispatch } = deps;
+  const { connections, queues, completions, log, platform, fanOut, rulesNow } = deps;
   const common = { connection: connections.work, concurrency: SHORT_JOBS, onError: deps.onError };
   return [
     createWorker({
@@ -47,9 +48,12 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
           }
           const records = completions;
           const startedAt = Date.now();
+          // One dispatch goes by one set of rules, whatever the file becomes meanwhile.
+          const rules = rulesNow();
+          if (!rules) throw new Error("There are no rules");
           const outcome = await dispatchCompletion(
             jobGroupId,
-            { platform, records, now: Date.now, ...dispatch },
+            { platform, records, now: Date.now, rules, fanOut },
             run,
           );
           logHandled(log, "dispatch", { jobGroupId }, startedAt, outcome);
@@ -71,20 +75,6 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
       },
     }),
   ];
-}
-
-/** One worker per target. */
-export function startPublishWorkers(deps: WorkerDeps): RunningWorker[] {
-  const { connections, queues, rules } = deps;
-  return rules.targets.map((target) =>
-    createWorker({
-      connection: connections.work,
-      queue: queues.of(publishQueue(target.name)),
-      concurrency: target.concurrency,
-      onError: deps.onError,
-      handle: (job, run, token) => publish(deps, job, run, token, target),
-    }),
-  );
 }
 
 /**

@@ -15,9 +15,9 @@ import { type Http, openHttp } from "./relay-http.ts";
 import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
-import { startDispatchWorkers, startPublishWorkers, type WorkerDeps } from "./relay-workers.ts";
+import { openWork, type Work } from "./relay-work.ts";
+import type { WorkerDeps } from "./relay-workers.ts";
 import { rulesNeed } from "./rules/lookups.ts";
-import type { Rules } from "./rules/model.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
 
 export interface Relay {
@@ -36,7 +36,8 @@ export function createRelay(config: Config, log: Logger): Relay {
   };
   let starting: Promise<unknown> = Promise.resolve();
   let http: Http | undefined;
-  let workers: readonly RunningWorker[] | undefined;
+  let work: Work | undefined;
+  let pollers: readonly RunningWorker[] | undefined;
 
   async function start(): Promise<{ port: number; redisUrl: string }> {
     log.info(summariseConfig(config), "settings");
@@ -44,10 +45,13 @@ export function createRelay(config: Config, log: Logger): Relay {
     const verify = checkSecrets(config);
     const core = await openCore(config, log, opened);
     const works = config.roles.includes("dispatch") || config.roles.includes("publish");
-    if (!core.rules && works) {
-      log.warn(`${config.rulesFile} is not there: completions wait until RULES_FILE names a rules file`);
+    if (!core.rules.current() && works) {
+      log.warn(
+        `${config.rulesFile} is not there: completions wait until it is, or until RULES_FILE names another`,
+      );
     }
     const { connections, keys, queues } = core;
+    opened(core.rules.watch(core.targets.rulesChanged), async (end) => end());
     const intake = createCompletionRecords(connections.ingest, keys, config.ledgerRetentionMs);
     const take = createReportCompletion({
       records: intake,
@@ -66,49 +70,39 @@ export function createRelay(config: Config, log: Logger): Relay {
       report: take,
       verify,
       foresee: createForesee(core, intake, config.rulesFile),
-      workers: () => workers,
+      workers: () => (pollers ? [...(work?.all() ?? []), ...pollers] : undefined),
       breakers,
       metrics,
       rules: core.rules,
+      targets: core.targets,
       resolve: (taskId, decision) => resolveTask(core, taskId, decision),
       log,
     });
     opened(http, ({ close }) => close());
     log.info({ port: http.port }, "listening");
     await core.reached();
+    await opened(core.targets, ({ leave }) => leave()).join();
     // On the connection that waits: who is told here hears nothing of it, and would not say it again.
     const report = createReportCompletion({ records: core.completions, queue: core.queues.completions });
-    const started = core.rules ? startWorkers(core, core.rules, { breakers, metrics, report }) : [];
-    workers = [...started, ...(await openPoller({ config, core, store: pollStore, report, log }, opened))];
+    if (works) work = startWork(core, { breakers, metrics, report });
+    pollers = await openPoller({ config, core, store: pollStore, report, log }, opened);
     return { port: http.port, redisUrl: core.redisUrl };
   }
 
-  function startWorkers(
-    core: Core,
-    rules: Rules,
-    parts: Pick<WorkerDeps, "breakers" | "metrics" | "report">,
-  ) {
-    const { roles } = config;
+  function startWork(core: Core, parts: Pick<WorkerDeps, "breakers" | "metrics" | "report">): Work {
     const deps: WorkerDeps = {
       ...core,
       ...parts,
-      rules,
       log,
       followMaxMs: config.followMaxMs,
       turnOf: createTurnstiles(),
-      dispatch: {
-        rules: { current: rules, needs: rulesNeed, plan: planPublishes },
-        fanOut: core.fanOut,
+      rulesNow: () => {
+        const current = core.targets.rulesInForce();
+        return current && { current, needs: rulesNeed, plan: planPublishes };
       },
     };
-    const started = [
-      ...(roles.includes("dispatch") ? startDispatchWorkers(deps) : []),
-      ...(roles.includes("publish") ? startPublishWorkers(deps) : []),
-    ];
-    opened(started, (all) => Promise.all(all.map(({ close }) => close())));
-    if (started.length > 0) {
-      opened(startSweeps(deps), (stop) => stop());
-    }
+    const started = opened(openWork(deps, config.roles), ({ close }) => close());
+    opened(startSweeps(deps), (stop) => stop());
     return started;
   }
 
@@ -126,7 +120,8 @@ export function createRelay(config: Config, log: Logger): Relay {
     },
     stop: async () => {
       // First of all nothing new is taken, neither from a queue nor at the door.
-      for (const { close } of [...(workers ?? []), ...(http ? [http] : [])]) close().catch(() => undefined);
+      for (const { close } of [work, ...(pollers ?? []), http].filter((one) => one !== undefined))
+        close().catch(() => undefined);
       await releaseAll();
       // A start that was under way has opened more meanwhile, or has met what was closed.
       await starting;
@@ -146,11 +141,11 @@ function checkSecrets({ webhook }: Config): Verify {
 }
 
 async function readMetrics(
-  { queues, gate, rules }: Core,
+  { queues, gate, targets: known, rules }: Core,
   breakers: BreakerStore,
   poll: PollStore,
 ): Promise<Readings> {
-  const targets = rules?.targets.map(({ name }) => name) ?? [];
+  const targets = known.list().map(({ name }) => name);
   const counted = [
     queues.completions,
     queues.jobGroups,
@@ -164,5 +159,7 @@ async function readMetrics(
     Promise.all(targets.map(async (target) => ({ target, ...(await breakers.look(target)) }))),
     poll.figures(),
   ]);
-  return { queues: jobs, gateShutMs: shut.ms, breakers: states, poll: figures };
+  const { versions = [] } = known.fleet();
+  const ofRules = { refused: rules.refused() !== undefined, versions: versions.length };
+  return { queues: jobs, rules: ofRules, gateShutMs: shut.ms, breakers: states, poll: figures };
 }

@@ -76,11 +76,11 @@ test("300 job groups of an outage are all found, in several turns that follow at
   expect(turns.filter(({ more }) => more)).toHaveLength(2);
   expect(turns.every(({ pages }) => pages <= 4)).toBe(true);
 
-  // To be ready it needs its worker, and no rules: it dispatches nothing.
+  // To be ready it needs its worker; which rules it runs it only says: it dispatches nothing.
   const ready = await fetch(`${second.url}/readyz`);
   expect(ready.status).toBe(200);
   const { checks } = (await ready.json()) as { checks: { name: string }[] };
-  expect(checks.map(({ name }) => name)).toEqual(["redis", "workers"]);
+  expect(checks.map(({ name }) => name)).toEqual(["redis", "rules", "workers"]);
 });
 
 test("a list that the platform refuses, or that fails, is told, and the next turn comes as usual", async () => {

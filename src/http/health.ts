@@ -4,8 +4,8 @@ import { within } from "../producers/accept-report.ts";
 /** One thing that this process needs before it is of use. */
 export interface ReadyCheck {
   readonly name: string;
-  /** `undefined` is good; a string says what is wrong. A rejection counts as wrong. */
-  readonly check: () => Promise<string | undefined>;
+  /** `undefined` is good, also `good` with what is to be said; a string says what is wrong. A rejection counts as wrong. */
+  readonly check: () => Promise<string | { readonly good: string } | undefined>;
 }
 
 export interface HealthOptions {
@@ -50,6 +50,7 @@ async function runChecks(checks: readonly ReadyCheck[], timeoutMs: number): Prom
       const detail = await within(timeoutMs, Promise.resolve().then(check)).catch(
         (error: unknown) => (error instanceof Error && error.message) || "the check failed",
       );
+      if (typeof detail === "object") return { name, ok: true, detail: detail.good };
       return detail === undefined ? { name, ok: true } : { name, ok: false, detail };
     }),
   );

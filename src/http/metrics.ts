@@ -5,6 +5,8 @@ import { sendProblem, type Handler } from "../producers/problem.ts";
 /** What stands in Redis at the moment of a scrape. */
 export interface Readings {
   readonly queues: readonly { readonly queue: string; readonly jobs: Readonly<Record<string, number>> }[];
+  /** `versions`: how many different ones the living processes run. */
+  readonly rules: { readonly refused: boolean; readonly versions: number };
   readonly gateShutMs: number;
   readonly breakers: readonly {
     readonly target: string;
@@ -33,6 +35,16 @@ export function createMetrics(read: () => Promise<Readings>): Metrics {
     name: "publish_relay_queue_jobs",
     help: "Jobs of a queue by state",
     labelNames: ["queue", "state"],
+    registers,
+  });
+  const refused = new Gauge({
+    name: "publish_relay_rules_refused",
+    help: "1 while this process' rules file, as it is now, is refused",
+    registers,
+  });
+  const versions = new Gauge({
+    name: "publish_relay_rules_versions",
+    help: "Different versions of the rules that the living processes run",
     registers,
   });
   const gate = new Gauge({
@@ -77,9 +89,13 @@ export function createMetrics(read: () => Promise<Readings>): Metrics {
 
   async function render(): Promise<string> {
     const readings = await read();
+    // A target may be gone since.
+    for (const gauge of [jobs, open, failures]) gauge.reset();
     for (const { queue, jobs: counts } of readings.queues) {
       for (const [state, count] of Object.entries(counts)) jobs.set({ queue, state }, count);
     }
+    refused.set(readings.rules.refused ? 1 : 0);
+    versions.set(readings.rules.versions);
     gate.set(readings.gateShutMs / 1_000);
     for (const { target, open: isOpen, failures: inARow } of readings.breakers) {
       open.set({ target }, isOpen ? 1 : 0);

@@ -48,6 +48,14 @@ export interface Keys {
   readonly pollState: string;
   /** Sorted set: job groups that the poller found and nobody reported yet, by the time they finished. */
   readonly pollHeld: string;
+  /** Hash: the last definition of each target that has work or is in the rules. */
+  readonly targets: string;
+  /** Hash: the newest version of the rules file, and when the targets changed last. */
+  readonly rules: string;
+  /** Sorted set: versions of the rules file, by the time at which the fleet first took them up. */
+  readonly rulesSeen: string;
+  /** Hash: the processes that live, with the version of the rules that each runs. */
+  readonly processes: string;
   /** A key of BullMQ's. */
   queue(name: string, suffix: string): string;
 }
@@ -68,6 +76,10 @@ export function keysOf(namespace: string): Keys {
     breaker: (target) => `${prefix}:breaker:${target}`,
     pollState: `${prefix}:poll-state`,
     pollHeld: `${prefix}:poll-held`,
+    targets: `${prefix}:targets`,
+    rules: `${prefix}:rules`,
+    rulesSeen: `${prefix}:rules-seen`,
+    processes: `${prefix}:processes`,
     queue: (name, suffix) => `${prefix}:${name}:${suffix}`,
   };
 }

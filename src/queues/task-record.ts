@@ -91,7 +91,6 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
     hold: (plan, token) => {
       const at = placeOf(keys, plan);
       const landing = landingOf(keys, plan, retentionMs);
-      const pace = paceOf(plan.target);
       const siblings = async (): Promise<Sibling[]> => {
         const all = Object.entries(await redis.hgetall(at.group));
         return readSiblings(all.filter(([field]) => field.startsWith("task:") && field !== at.field).flat());
@@ -117,6 +116,8 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
           const admitted = writeTaskRecord({ ...record, state: "admitted" });
           const supersede = isOrdered(plan) && plan.stale === "supersede";
           const flags = [plan.serialize, isOrdered(plan), supersede].map(flag);
+          // Asked each time: the limit may have changed while the task waited.
+          const pace = paceOf(plan.target);
           const rhythm = [pace.max, pace.perUs, pace.toleranceUs, pace.leadUs];
           const reply = words(
             await admit(

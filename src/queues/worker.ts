@@ -34,6 +34,8 @@ export interface WorkerOptions {
 
 export interface RunningWorker {
   readonly isRunning: () => boolean;
+  /** How many jobs this process runs at once from now on; those beyond it end as they would. */
+  readonly setConcurrency: (concurrency: number) => void;
   /** Takes no new job, asks those that run to hand over, and waits for them up to 11 s. */
   readonly close: () => Promise<void>;
 }
@@ -89,6 +91,12 @@ export function createWorker(options: WorkerOptions): RunningWorker {
   let closing: Promise<void> | undefined;
   return {
     isRunning: () => worker.isRunning(),
+    setConcurrency: (next) => {
+      if (worker.concurrency === next) return;
+      const more = next > worker.concurrency;
+      worker.concurrency = next;
+      if (more) wakeAfter(worker, 0, onError);
+    },
     close: () => (closing ??= close()),
   };
 }
@@ -103,7 +111,7 @@ function afterRedisTrouble(error: unknown): Outcome {
   throw error;
 }
 
-/** BullMQ's loop looks at the end of a hold only when nothing runs, or when something ends: pausing and going on wakes it. */
+/** BullMQ's loop looks at the end of a hold, or at a limit that was raised, only when nothing runs or something ends: pausing and going on wakes it. */
 function wakeAfter(worker: Worker, ms: number, onError: (error: Error) => void): void {
   const timer = setTimeout(() => {
     if (worker.closing || worker.isPaused()) return;

@@ -1,0 +1,124 @@
+import type { Logger } from "pino";
+import { type Config, isLoopback } from "./config.ts";
+import { createBoard } from "./http/board.ts";
+import type { BoardQueue } from "./http/board-queues.ts";
+import type { BreakerStore } from "./queues/breaker-store.ts";
+import type { Connections } from "./queues/connections.ts";
+import { publishQueue } from "./queues/names.ts";
+import type { RelayQueues } from "./relay-queues.ts";
+import type { LiveRules } from "./relay-rules.ts";
+import type { Targets } from "./relay-targets.ts";
+import type { KnownTarget } from "./queues/known-targets.ts";
+import type { Target } from "./rules/model.ts";
+
+/** What the board shows of a process. */
+export interface BoardParts {
+  readonly config: Config;
+  readonly connections: Pick<Connections, "work">;
+  readonly queues: RelayQueues;
+  readonly rules: LiveRules;
+  readonly targets: Targets;
+  readonly breakers: BreakerStore;
+  readonly log: Logger;
+}
+
+/** How often a target's description is brought up to date with its breaker. */
+const DESCRIBE_EVERY_MS = 3_000;
+
+/** The board with the queues of the flow and of every target, kept up to date. */
+export function openBoard(parts: BoardParts) {
+  const { config, log } = parts;
+  const platformUrl = config.platform.url?.replace(/\/+$/, "");
+  const board = createBoard({
+    operators: config.boardOperators,
+    viewers: config.boardViewers,
+    loopback: isLoopback(config.host),
+    log,
+    isAway: () => parts.connections.work.status !== "ready",
+    queues: boardQueues(parts, new Map()),
+    ...(platformUrl && { links: [{ text: "Designer Cloud", url: platformUrl }] }),
+  });
+  let shown = "";
+  const describe = async (): Promise<void> => {
+    const held = await heldTargets(parts);
+    const now = JSON.stringify([[...held], parts.targets.list(), describeRules(parts.rules, parts.targets)]);
+    if (now === shown) return;
+    shown = now;
+    board.setQueues(boardQueues(parts, held));
+  };
+  const again = (): void => void describe().catch(() => undefined);
+  parts.targets.onChange(again);
+  const timer = setInterval(again, DESCRIBE_EVERY_MS);
+  timer.unref();
+  return { app: board.app, close: () => clearInterval(timer) };
+}
+
+/** Targets whose breaker is open, and why. */
+async function heldTargets({ targets, breakers }: BoardParts): Promise<Map<string, string>> {
+  const held = new Map<string, string>();
+  for (const { name } of targets.list()) {
+    const { open, failures, words } = await breakers.look(name);
+    if (open)
+      held.set(
+        name,
+        `BREAKER OPEN after ${failures} failures in a row, one publish probes from time to time: ${words}`,
+      );
+  }
+  return held;
+}
+
+function boardQueues(
+  { queues, targets, rules }: BoardParts,
+  held: ReadonlyMap<string, string>,
+): BoardQueue[] {
+  const target = (one: KnownTarget): BoardQueue => ({
+    queue: queues.of(publishQueue(one.name)),
+    kind: "target",
+    displayName: one.name,
+    description: [!one.inRules && NOT_IN_RULES, held.get(one.name), describeTarget(one)]
+      .filter(Boolean)
+      .join(" · "),
+  });
+  return [
+    {
+      queue: queues.completions,
+      kind: "completions",
+      description: `Reports of finished job groups, on their way to the rules · ${describeRules(rules, targets)}`,
+    },
+    {
+      queue: queues.jobGroups,
+      kind: "job-groups",
+      description: "Job groups with their publish tasks, and how these ended",
+    },
+    {
+      queue: queues.poll,
+      kind: "poll",
+      description: "Looks at the platform for finished job groups that no webhook told of",
+    },
+    ...targets.list().map(target),
+    { queue: queues.parked, kind: "parked", description: "Publish tasks that wait for a person's decision" },
+  ];
+}
+
+/** Which rules this process runs, what is wrong with the file, and who runs others. */
+export function describeRules(rules: LiveRules, targets: Targets): string {
+  const { versions = [], newest } = targets.fleet();
+  const refused = rules.refused();
+  return [
+    `rules version ${rules.current()?.version ?? "none"}`,
+    refused && `THE RULES FILE AS IT IS NOW WAS REFUSED: ${refused.replaceAll("\n", "; ")}`,
+    versions.length > 1 &&
+      `THE FLEET RUNS ${versions.length} VERSIONS: ${versions.join(", ")}; the limits are those of ${newest}`,
+  ]
+    .filter(Boolean)
+    .join(" · ");
+}
+
+const NOT_IN_RULES = "NO LONGER IN THE RULES: shown until its last task has ended";
+
+function describeTarget({ description, connection, schema, rateLimit, concurrency }: Target): string {
+  const pace = rateLimit ? `${rateLimit.max} starts per ${rateLimit.perMs / 1_000} s` : "no rate limit";
+  return [description, `connection ${connection}, schema ${schema}`, pace, `${concurrency} at once`]
+    .filter(Boolean)
+    .join(" · ");
+}
