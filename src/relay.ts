@@ -10,7 +10,7 @@ import { createPollStore, type PollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
-import { createForesee } from "./relay-check.ts";
+import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
@@ -66,6 +66,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       report: take,
       verify,
       foresee: createForesee(core, intake, config.rulesFile),
+      explain: createExplain(core, intake, config.rulesFile),
       workers: () => workers,
       breakers,
       metrics,

@@ -142,7 +142,3 @@ export const story = z
 export const resolved = z
   .looseObject({ id: z.string(), state: taskStateSchema, words: z.string() })
   .meta({ id: "Resolved", description: "The task as the decision left it." });
-
-export const explanation = z
-  .looseObject({})
-  .meta({ id: "Explanation", description: "Which rules match and why, and what would be sent." });
