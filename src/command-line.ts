@@ -1,6 +1,7 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
+import type { ExplainArguments } from "./explain-command.ts";
 import type { WebhookCreateArguments } from "./webhook-command.ts";
 
 /** The command line is wrong; the message says what it should be. */
@@ -14,6 +15,7 @@ export const EXIT = { ok: 0, failed: 1, wrongUse: 2 } as const;
 /** What each command does; they reject with `UsageError` or `ConfigError` for what the user has to change. */
 export interface Actions {
   start(): Promise<void>;
+  explain(args: ExplainArguments): Promise<void>;
   resolve(args: ResolveArguments): Promise<void>;
   createWebhook(args: WebhookCreateArguments): Promise<void>;
 }
@@ -71,9 +73,32 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
     .description("run the relay until SIGTERM or SIGINT")
     .addHelpText("after", `\nExample:\n  WEBHOOK_SECRETS=... publish-relay start\n${EXIT_CODES}`)
     .action(() => actions.start());
+  addExplain(program, actions);
   addResolve(program, actions);
   addWebhook(program, actions);
   return program;
+}
+
+function addExplain(program: Command, actions: Actions): void {
+  program
+    .command("explain")
+    .description("tell which rules match a job group and why, what would be sent, and how its targets stand")
+    .argument("<jobGroupId>", "the id that the platform gave it", wholeNumber)
+    .option("--json", "for scripts: what GET /v1/job-groups/{id}/explain answers", false)
+    .addHelpText(
+      "after",
+      `
+Asks Redis and the platform, also about a job group that nobody reported; changes nothing.
+Labels come with reports: without one, a rule that asks for labels does not match.
+
+Examples:
+  publish-relay explain 31
+  publish-relay explain 31 --json
+
+Ends with 1, after what can be told, when the platform does not answer or does not know the job group.
+${EXIT_CODES}`,
+    )
+    .action((jobGroupId: number, { json }: { json: boolean }) => actions.explain({ jobGroupId, json }));
 }
 
 function addResolve(program: Command, actions: Actions): void {

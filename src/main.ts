@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { EXIT, explainError, runCommandLine } from "./command-line.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { readConfig } from "./config.ts";
+import type { ExplainArguments, Said } from "./explain-command.ts";
 import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
@@ -47,17 +48,28 @@ async function resolve(args: ResolveArguments): Promise<void> {
   say(await runResolve(args, config, pino({ level: "warn" }, pino.destination(2))));
 }
 
+async function explain(args: ExplainArguments): Promise<void> {
+  const config = readConfig(process.env);
+  const { runExplain } = await import("./explain-command.ts");
+  end(await runExplain(args, config, pino({ level: "warn" }, pino.destination(2))));
+}
+
 async function createWebhook(args: WebhookCreateArguments): Promise<void> {
   const { lines, warnings } = await runWebhookCreate(args, readConfig(process.env));
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
   say(lines.join("\n"));
 }
 
+function end({ text, ok }: Said): void {
+  say(text);
+  if (!ok) process.exitCode = EXIT.failed;
+}
+
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-runCommandLine(process.argv.slice(2), { start, resolve, createWebhook }).catch((error: unknown) => {
+runCommandLine(process.argv.slice(2), { start, explain, resolve, createWebhook }).catch((error: unknown) => {
   const { code, words } = explainError(error);
   if (words) process.stderr.write(`${words}\n`);
   process.exit(code);

@@ -17,6 +17,7 @@ export async function runCommand(
       args,
       {
         start: named("start"),
+        explain: named("explain"),
         resolve: named("resolve"),
         createWebhook: async (given) => {
           const { lines, warnings } = await runWebhookCreate(given, readConfig(env));
