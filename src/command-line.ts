@@ -1,4 +1,5 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import type { CheckArguments } from "./check-command.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
 import type { ExplainArguments } from "./explain-command.ts";
@@ -15,6 +16,7 @@ export const EXIT = { ok: 0, failed: 1, wrongUse: 2 } as const;
 /** What each command does; they reject with `UsageError` or `ConfigError` for what the user has to change. */
 export interface Actions {
   start(): Promise<void>;
+  check(args: CheckArguments): Promise<void>;
   explain(args: ExplainArguments): Promise<void>;
   resolve(args: ResolveArguments): Promise<void>;
   createWebhook(args: WebhookCreateArguments): Promise<void>;
@@ -73,10 +75,40 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
     .description("run the relay until SIGTERM or SIGINT")
     .addHelpText("after", `\nExample:\n  WEBHOOK_SECRETS=... publish-relay start\n${EXIT_CODES}`)
     .action(() => actions.start());
+  addCheck(program, actions);
   addExplain(program, actions);
   addResolve(program, actions);
   addWebhook(program, actions);
   return program;
+}
+
+function addCheck(program: Command, actions: Actions): void {
+  program
+    .command("check")
+    .description("read a rules file and tell its errors, warnings, targets and publications")
+    .argument("[rulesFile]", "default: RULES_FILE, rules.yaml")
+    .option(
+      "--live",
+      "ask the platform too: token, connections, what the last 50 job groups would match",
+      false,
+    )
+    .option("--json", "for scripts", false)
+    .addHelpText(
+      "after",
+      `
+Needs no Redis, and without --live no platform. Changes nothing.
+
+Examples:
+  publish-relay check rules.yaml
+  publish-relay check rules.yaml --live
+  publish-relay check --json | jq .errors
+
+Exit codes: 0 good, also with warnings; 1 errors in the rules, or a live check that found something wrong;
+2 wrong usage, a wrong setting, or no such file. What could not be tested changes nothing.`,
+    )
+    .action((file: string | undefined, options: { live: boolean; json: boolean }) =>
+      actions.check({ ...(file !== undefined && { file }), ...options }),
+    );
 }
 
 function addExplain(program: Command, actions: Actions): void {

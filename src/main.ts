@@ -3,6 +3,7 @@ import { pino } from "pino";
 import { EXIT, explainError, runCommandLine } from "./command-line.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { readConfig } from "./config.ts";
+import type { CheckArguments } from "./check-command.ts";
 import type { ExplainArguments, Said } from "./explain-command.ts";
 import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
 
@@ -48,6 +49,11 @@ async function resolve(args: ResolveArguments): Promise<void> {
   say(await runResolve(args, config, pino({ level: "warn" }, pino.destination(2))));
 }
 
+async function check(args: CheckArguments): Promise<void> {
+  const { runCheck } = await import("./check-command.ts");
+  end(await runCheck(args, readConfig(process.env)));
+}
+
 async function explain(args: ExplainArguments): Promise<void> {
   const config = readConfig(process.env);
   const { runExplain } = await import("./explain-command.ts");
@@ -69,8 +75,10 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-runCommandLine(process.argv.slice(2), { start, explain, resolve, createWebhook }).catch((error: unknown) => {
-  const { code, words } = explainError(error);
-  if (words) process.stderr.write(`${words}\n`);
-  process.exit(code);
-});
+runCommandLine(process.argv.slice(2), { start, check, explain, resolve, createWebhook }).catch(
+  (error: unknown) => {
+    const { code, words } = explainError(error);
+    if (words) process.stderr.write(`${words}\n`);
+    process.exit(code);
+  },
+);

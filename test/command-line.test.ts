@@ -48,6 +48,7 @@ test.each([
   ["an unknown command of webhook", ["webhook", "delete"], "unknown command 'delete'"],
   ["an unknown option", ["start", "--port", "1"], "unknown option '--port'"],
   ["too much", ["start", "now"], "too many arguments"],
+  ["two rules files", ["check", "a.yaml", "b.yaml"], "too many arguments"],
   ["no job group", ["explain"], "missing required argument 'jobGroupId'"],
   ["a job group that is no number", ["explain", "jobgroup-31"], "whole number"],
   ["no task", ["resolve", "--again", "--reason", "x"], "missing required argument 'taskId'"],
