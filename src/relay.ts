@@ -12,6 +12,7 @@ import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
 import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
+import { checkOnStart } from "./relay-live.ts";
 import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
@@ -109,6 +110,7 @@ export function createRelay(config: Config, log: Logger): Relay {
     opened(started, (all) => Promise.all(all.map(({ close }) => close())));
     if (started.length > 0) {
       opened(startSweeps(deps), (stop) => stop());
+      opened(checkOnStart(config, core, rules, log), (stop) => stop());
     }
     return started;
   }
