@@ -105,7 +105,15 @@ function tellTask(task: Explanation["tasks"][number]): string[] {
   return [
     `  ${id}: ${state} (rule ${rule}${inRules ? "" : ", which would not make it today"})${words ? `. ${words}` : ""}`,
     `    ${request.method} ${request.path} ${JSON.stringify(request.body)}`,
+    ...tellOrigin(task),
   ];
+}
+
+function tellOrigin({ rulesVersion, reports }: Explanation["tasks"][number]): string[] {
+  if (!reports) return [];
+  const { count, listed } = reports;
+  const from = listed.map(({ source, delivery }) => [source, delivery].filter(Boolean).join(" ")).join(", ");
+  return [`    made by rules ${rulesVersion} from ${count} ${count === 1 ? "report" : "reports"}: ${from}`];
 }
 
 function tellTarget(target: TargetStanding): string {

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { taskStateSchema } from "../queues/record.ts";
+import { provenance } from "./api-schemas.ts";
 
 // Loose, as all answers: they may gain fields.
 
@@ -45,6 +46,7 @@ const task = z
       .union([z.literal("new"), taskStateSchema])
       .meta({ description: "new: the next dispatch makes it. Else how it stands in the record." }),
     inRules: z.boolean().meta({ description: "Would the rules make it today?" }),
+    reports: provenance.optional(),
     words: z.string().optional().meta({ description: "The last that is to be said of it." }),
     request: z
       .looseObject({ method: z.literal("PUT"), path: z.string(), body: publishBody })

@@ -1,5 +1,5 @@
 import type { RecordedTask } from "../queues/completion-record.ts";
-import type { JobGroupFacts, PublishPlan } from "../rules/model.ts";
+import type { JobGroupFacts, Provenance, PublishPlan } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
 import { type Judged, type JudgeDeps, judgeJobGroup, type Reason } from "./judge-job-group.ts";
 import { bodyOf, type PublishBody } from "./publish-task.ts";
@@ -84,6 +84,8 @@ interface ExplainedTask {
   readonly state: string;
   /** Would the rules make it today? */
   readonly inRules: boolean;
+  /** The reports that it goes back to; absent when it is not made yet. */
+  readonly reports?: Provenance;
   /** The last that is to be said of it. */
   readonly words?: string;
   /** What is sent, or was: a task that stands in the record keeps the plan that it was made with. */
@@ -150,7 +152,7 @@ function explainTasks({ recorded, planned, look }: Judged): ExplainedTask[] {
 }
 
 function explainTask(plan: PublishPlan, task: RecordedTask | undefined, inRules: boolean): ExplainedTask {
-  const { jobGroupId, rule, rulesVersion, target, schema, table, action } = plan;
+  const { jobGroupId, rule, rulesVersion, target, schema, table, action, reports } = plan;
   const words = task?.record.words;
   return {
     id: taskId(jobGroupId, taskKey(plan)),
@@ -162,6 +164,7 @@ function explainTask(plan: PublishPlan, task: RecordedTask | undefined, inRules:
     action,
     state: task?.record.state ?? "new",
     inRules,
+    ...(reports && { reports }),
     ...(words !== undefined && { words }),
     request: { method: "PUT", path: `/v4/jobGroups/${jobGroupId}/publish`, body: bodyOf(plan) },
   };
