@@ -1,8 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
-import type { CheckArguments } from "./check-command.ts";
+import { Command, CommanderError, Option } from "commander";
+import { EXIT_CODES, notEmpty, wholeNumber } from "./command-words.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
-import type { ExplainArguments } from "./explain-command.ts";
+import { addCheck, addExplain, type Questions } from "./question-commands.ts";
 import type { WebhookCreateArguments } from "./webhook-command.ts";
 
 /** The command line is wrong; the message says what it should be. */
@@ -14,10 +14,8 @@ export class UsageError extends Error {
 export const EXIT = { ok: 0, failed: 1, wrongUse: 2 } as const;
 
 /** What each command does; they reject with `UsageError` or `ConfigError` for what the user has to change. */
-export interface Actions {
+export interface Actions extends Questions {
   start(): Promise<void>;
-  check(args: CheckArguments): Promise<void>;
-  explain(args: ExplainArguments): Promise<void>;
   resolve(args: ResolveArguments): Promise<void>;
   createWebhook(args: WebhookCreateArguments): Promise<void>;
 }
@@ -28,10 +26,6 @@ export function explainError(error: unknown): { code: number; words: string } {
   const wrong = error instanceof ConfigError || error instanceof UsageError;
   return { code: wrong ? EXIT.wrongUse : EXIT.failed, words };
 }
-
-const EXIT_CODES = `
-Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting.
-Settings come from the environment; the README lists them.`;
 
 /**
  * Runs the command that the arguments name. Resolves once it is under way or done; help and wrong usage are printed
@@ -80,57 +74,6 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
   addResolve(program, actions);
   addWebhook(program, actions);
   return program;
-}
-
-function addCheck(program: Command, actions: Actions): void {
-  program
-    .command("check")
-    .description("read a rules file and tell its errors, warnings, targets and publications")
-    .argument("[rulesFile]", "default: RULES_FILE, rules.yaml")
-    .option(
-      "--live",
-      "ask the platform too: token, connections, what the last 50 job groups would match",
-      false,
-    )
-    .option("--json", "for scripts", false)
-    .addHelpText(
-      "after",
-      `
-Needs no Redis, and without --live no platform. Changes nothing.
-
-Examples:
-  publish-relay check rules.yaml
-  publish-relay check rules.yaml --live
-  publish-relay check --json | jq .errors
-
-Exit codes: 0 good, also with warnings; 1 errors in the rules, or a live check that found something wrong;
-2 wrong usage, a wrong setting, or no such file. What could not be tested changes nothing.`,
-    )
-    .action((file: string | undefined, options: { live: boolean; json: boolean }) =>
-      actions.check({ ...(file !== undefined && { file }), ...options }),
-    );
-}
-
-function addExplain(program: Command, actions: Actions): void {
-  program
-    .command("explain")
-    .description("tell which rules match a job group and why, what would be sent, and how its targets stand")
-    .argument("<jobGroupId>", "the id that the platform gave it", wholeNumber)
-    .option("--json", "for scripts: what GET /v1/job-groups/{id}/explain answers", false)
-    .addHelpText(
-      "after",
-      `
-Asks Redis and the platform, also about a job group that nobody reported; changes nothing.
-Labels come with reports: without one, a rule that asks for labels does not match.
-
-Examples:
-  publish-relay explain 31
-  publish-relay explain 31 --json
-
-Ends with 1, after what can be told, when the platform does not answer or does not know the job group.
-${EXIT_CODES}`,
-    )
-    .action((jobGroupId: number, { json }: { json: boolean }) => actions.explain({ jobGroupId, json }));
 }
 
 function addResolve(program: Command, actions: Actions): void {
@@ -198,15 +141,4 @@ the tenant has no such route.
 ${EXIT_CODES}`,
     )
     .action((options: WebhookCreateArguments) => actions.createWebhook(options));
-}
-
-function notEmpty(text: string): string {
-  if (text.trim() === "") throw new InvalidArgumentError("It is empty.");
-  return text.trim();
-}
-
-function wholeNumber(text: string): number {
-  const number = /^[1-9]\d*$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(number)) throw new InvalidArgumentError("It must be a whole number from 1.");
-  return number;
 }

@@ -104,7 +104,7 @@ function tellTask(task: Explanation["tasks"][number]): string[] {
   const { id, rule, state, inRules, words, request } = task;
   return [
     `  ${id}: ${state} (rule ${rule}${inRules ? "" : ", which would not make it today"})${words ? `. ${words}` : ""}`,
-    `    ${request.method} ${request.path} ${JSON.stringify(request.body)}`,
+    `    ${request.method} ${request.path} ${JSON.stringify(request.body)}${request.exact ? "" : " (not exact: the platform gave no full answer)"}`,
     ...tellOrigin(task),
   ];
 }

@@ -30,6 +30,11 @@ const RULES = {
       publish: [{ target: "sales", table: "prod", action: "load" }],
     },
     {
+      name: "this-one",
+      when: { jobGroup: 3 },
+      publish: [{ target: "finance", table: "everything", action: "load" }],
+    },
+    {
       name: "ledger",
       when: { recipe: [30, "led*"] },
       publish: [{ target: "sales", table: "l", action: "load" }],
@@ -59,6 +64,7 @@ test("a job group that nobody reported is explained from the platform, and nothi
         matches: false,
         failed: { field: "labels.env", wanted: '"prod"', found: "not known" },
       },
+      { name: "this-one", matches: false, failed: { field: "jobGroup", wanted: "3", found: "2" } },
       {
         name: "ledger",
         matches: false,
@@ -72,6 +78,7 @@ test("a job group that nobody reported is explained from the platform, and nothi
         request: {
           method: "PUT",
           path: "/v4/jobGroups/2/publish",
+          exact: true,
           body: {
             connection: { id: 2 },
             path: ["public"],
@@ -143,10 +150,11 @@ test("what is told to be sent is what then is sent; afterwards the record, the p
 test("one that the platform does not know, and a platform that is away, are told plainly and end with 1", async () => {
   const site = await openTenant();
   const command = startScript(MAIN, { args: ["explain", "999"], env: site.env });
-  const away = await explain(site, 2, false, { DESIGNER_CLOUD_URL: "http://127.0.0.1:9" });
+  const away = await explain(site, 3, false, { DESIGNER_CLOUD_URL: "http://127.0.0.1:9" });
   expect(away.ok).toBe(false);
   expect(away.text).toContain("(NO FULL ANSWER)");
   expect(away.text).toContain("? orders: cannot be told");
+  expect(away.text).toMatch(/PUT .*"table":"everything".* \(not exact: the platform gave no full answer\)/);
   expect(await command.exited).toMatchObject({ code: 1 });
   expect(command.output()).toContain(
     "Nobody reported job group 999 to this relay. The platform does not know job group 999",

@@ -49,7 +49,16 @@ const task = z
     reports: provenance.optional(),
     words: z.string().optional().meta({ description: "The last that is to be said of it." }),
     request: z
-      .looseObject({ method: z.literal("PUT"), path: z.string(), body: publishBody })
+      .looseObject({
+        method: z.literal("PUT"),
+        path: z.string(),
+        body: publishBody,
+        exact: z
+          .boolean()
+          .meta({
+            description: "False: what the platform did not tell (recipe, date of the end) may change it.",
+          }),
+      })
       .meta({ description: "What is sent to the platform, or was." }),
   })
   .meta({ id: "ExplainedTask" });

@@ -89,7 +89,13 @@ interface ExplainedTask {
   /** The last that is to be said of it. */
   readonly words?: string;
   /** What is sent, or was: a task that stands in the record keeps the plan that it was made with. */
-  readonly request: { readonly method: "PUT"; readonly path: string; readonly body: PublishBody };
+  readonly request: {
+    readonly method: "PUT";
+    readonly path: string;
+    readonly body: PublishBody;
+    /** False: what the platform did not tell (recipe, date of the end) may change it. */
+    readonly exact: boolean;
+  };
 }
 
 /**
@@ -145,13 +151,18 @@ function explainTasks({ recorded, planned, look }: Judged): ExplainedTask[] {
     const task = standing.get(taskKey(plan));
     // What is blocked is not made, whatever the rules say.
     if (!task && look.blocked !== undefined) return [];
-    return [explainTask(task?.plan ?? plan, task, true)];
+    return [explainTask(task?.plan ?? plan, task, true, task !== undefined || look.answered)];
   });
   const others = recorded.filter(({ plan }) => !keys.has(taskKey(plan)));
-  return [...made, ...others.map((task) => explainTask(task.plan, task, false))];
+  return [...made, ...others.map((task) => explainTask(task.plan, task, false, true))];
 }
 
-function explainTask(plan: PublishPlan, task: RecordedTask | undefined, inRules: boolean): ExplainedTask {
+function explainTask(
+  plan: PublishPlan,
+  task: RecordedTask | undefined,
+  inRules: boolean,
+  exact: boolean,
+): ExplainedTask {
   const { jobGroupId, rule, rulesVersion, target, schema, table, action, reports } = plan;
   const words = task?.record.words;
   return {
@@ -166,6 +177,6 @@ function explainTask(plan: PublishPlan, task: RecordedTask | undefined, inRules:
     inRules,
     ...(reports && { reports }),
     ...(words !== undefined && { words }),
-    request: { method: "PUT", path: `/v4/jobGroups/${jobGroupId}/publish`, body: bodyOf(plan) },
+    request: { method: "PUT", path: `/v4/jobGroups/${jobGroupId}/publish`, body: bodyOf(plan), exact },
   };
 }
