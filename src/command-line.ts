@@ -1,6 +1,8 @@
-import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
+import { Command, CommanderError, Option } from "commander";
+import { EXIT_CODES, notEmpty, wholeNumber } from "./command-words.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
+import { addCheck, addExplain, type Questions } from "./question-commands.ts";
 import type { WebhookCreateArguments } from "./webhook-command.ts";
 
 /** The command line is wrong; the message says what it should be. */
@@ -12,7 +14,7 @@ export class UsageError extends Error {
 export const EXIT = { ok: 0, failed: 1, wrongUse: 2 } as const;
 
 /** What each command does; they reject with `UsageError` or `ConfigError` for what the user has to change. */
-export interface Actions {
+export interface Actions extends Questions {
   start(): Promise<void>;
   resolve(args: ResolveArguments): Promise<void>;
   createWebhook(args: WebhookCreateArguments): Promise<void>;
@@ -24,10 +26,6 @@ export function explainError(error: unknown): { code: number; words: string } {
   const wrong = error instanceof ConfigError || error instanceof UsageError;
   return { code: wrong ? EXIT.wrongUse : EXIT.failed, words };
 }
-
-const EXIT_CODES = `
-Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting.
-Settings come from the environment; the README lists them.`;
 
 /**
  * Runs the command that the arguments name. Resolves once it is under way or done; help and wrong usage are printed
@@ -71,6 +69,8 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
     .description("run the relay until SIGTERM or SIGINT")
     .addHelpText("after", `\nExample:\n  WEBHOOK_SECRETS=... publish-relay start\n${EXIT_CODES}`)
     .action(() => actions.start());
+  addCheck(program, actions);
+  addExplain(program, actions);
   addResolve(program, actions);
   addWebhook(program, actions);
   return program;
@@ -141,15 +141,4 @@ the tenant has no such route.
 ${EXIT_CODES}`,
     )
     .action((options: WebhookCreateArguments) => actions.createWebhook(options));
-}
-
-function notEmpty(text: string): string {
-  if (text.trim() === "") throw new InvalidArgumentError("It is empty.");
-  return text.trim();
-}
-
-function wholeNumber(text: string): number {
-  const number = /^[1-9]\d*$/.test(text) ? Number(text) : Number.NaN;
-  if (!Number.isSafeInteger(number)) throw new InvalidArgumentError("It must be a whole number from 1.");
-  return number;
 }

@@ -3,7 +3,8 @@ import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { Resolved } from "./processors/resolve-parked.ts";
 import { inTime } from "./queues/in-time.ts";
-import { openCore, type Releasers, resolveTask } from "./relay-core.ts";
+import { resolveTask } from "./relay-core.ts";
+import { withCore } from "./with-core.ts";
 
 /** A person does not wait for a Redis that is away. */
 const REDIS_WITHIN_MS = 5_000;
@@ -21,19 +22,11 @@ export interface ResolveArguments {
 export async function runResolve(args: ResolveArguments, config: Config, log: Logger): Promise<string> {
   const { taskId, by = userInfo().username, ...rest } = args;
   const decision = { ...rest, by };
-  const releasers: (() => Promise<unknown>)[] = [];
-  const opened: Releasers = (resource, release) => {
-    releasers.push(() => release(resource));
-    return resource;
-  };
-  try {
-    const core = await openCore(config, log, opened, "alone");
+  return withCore(config, log, async (core) => {
     if (!(await inTime(core.reached(), REDIS_WITHIN_MS)))
       throw new Error("Redis does not answer: nothing was decided");
     return tell(taskId, await resolveTask(core, taskId, decision));
-  } finally {
-    for (const release of releasers.reverse()) await release();
-  }
+  });
 }
 
 function tell(taskId: string, result: Resolved): string {

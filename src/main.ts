@@ -2,6 +2,8 @@
 import { EXIT, explainError, runCommandLine } from "./command-line.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { readConfig } from "./config.ts";
+import type { CheckArguments } from "./check-command.ts";
+import type { ExplainArguments, Said } from "./explain-command.ts";
 import { createLog } from "./log.ts";
 import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
 
@@ -47,18 +49,36 @@ async function resolve(args: ResolveArguments): Promise<void> {
   say(await runResolve(args, config, createLog("warn", { dest: 2 })));
 }
 
+async function check(args: CheckArguments): Promise<void> {
+  const { runCheck } = await import("./check-command.ts");
+  end(await runCheck(args, readConfig(process.env)));
+}
+
+async function explain(args: ExplainArguments): Promise<void> {
+  const config = readConfig(process.env);
+  const { runExplain } = await import("./explain-command.ts");
+  end(await runExplain(args, config, createLog("warn", { dest: 2 })));
+}
+
 async function createWebhook(args: WebhookCreateArguments): Promise<void> {
   const { lines, warnings } = await runWebhookCreate(args, readConfig(process.env));
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
   say(lines.join("\n"));
 }
 
+function end({ text, ok }: Said): void {
+  say(text);
+  if (!ok) process.exitCode = EXIT.failed;
+}
+
 function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-runCommandLine(process.argv.slice(2), { start, resolve, createWebhook }).catch((error: unknown) => {
-  const { code, words } = explainError(error);
-  if (words) process.stderr.write(`${words}\n`);
-  process.exit(code);
-});
+runCommandLine(process.argv.slice(2), { start, check, explain, resolve, createWebhook }).catch(
+  (error: unknown) => {
+    const { code, words } = explainError(error);
+    if (words) process.stderr.write(`${words}\n`);
+    process.exit(code);
+  },
+);

@@ -4,6 +4,7 @@ import type { Resolve } from "./http/decision.ts";
 import { createHealth, type ReadyCheck } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
 import { createHttpServer } from "./http/server.ts";
+import type { Explanation } from "./processors/explain-job-group.ts";
 import type { Report } from "./producers/accept-report.ts";
 import type { Verify } from "./producers/signatures.ts";
 import type { Foresee } from "./producers/webhook-check.ts";
@@ -25,6 +26,8 @@ export interface HttpParts extends BoardParts {
   readonly verify: Verify;
   /** What would come of a report; for the check of a webhook. */
   readonly foresee: Foresee;
+  /** Why a job group is published as it is. */
+  readonly explain: (jobGroupId: number) => Promise<Explanation>;
   /** Read on the connection that gives up soon. */
   readonly stories: CompletionRecords;
   readonly keys: Keys;
@@ -38,7 +41,7 @@ export interface Http {
 
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<Http> {
-  const { config, log, report, verify, foresee, stories, resolve, metrics } = parts;
+  const { config, log, report, verify, foresee, explain, stories, resolve, metrics } = parts;
   const health = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");
   const board = web ? openBoard(parts) : undefined;
@@ -49,7 +52,7 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       ...(web && {
         ...createWebhook({ report, log, verify, foresee, proof: proofOf(config.webhook.scheme) }),
         api: createApi(
-          { report, log, story: (id) => tellStory(stories, id), resolve },
+          { report, log, story: (id) => tellStory(stories, id), explain, resolve },
           { tokens: config.apiTokens },
         ),
       }),

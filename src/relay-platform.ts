@@ -4,6 +4,7 @@ import { createDesignerCloud, type DesignerCloud } from "./designer-cloud/client
 import { createGate } from "./designer-cloud/gate.ts";
 import { createTokenSource } from "./designer-cloud/token.ts";
 import { PlatformError } from "./errors.ts";
+import type { LivePlatform } from "./processors/check-live.ts";
 import type { FactsPlatform } from "./processors/job-group-facts.ts";
 import type { PublishPlatform } from "./processors/publish-task.ts";
 import type { GateStore } from "./queues/gate-store.ts";
@@ -12,8 +13,8 @@ import type { GateStore } from "./queues/gate-store.ts";
 export type Platform = PublishPlatform &
   FactsPlatform &
   Pick<DesignerCloud, "listFinished" | "close"> & {
-    /** The same questions past the gate: they neither wait for it nor shut or open it. */
-    readonly pastGate: FactsPlatform;
+    /** Questions past the gate: they neither wait for it nor shut or open it. */
+    readonly pastGate: FactsPlatform & LivePlatform;
   };
 
 /** The platform behind its gate. Without an address every call waits, as if the platform were away. */
@@ -101,7 +102,14 @@ function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
     listOwnGroups: fail,
     listTables: fail,
     publish: fail,
-    pastGate: { getJobGroup: refuse, getRecipe: refuse, getFlow: refuse },
+    pastGate: {
+      getJobGroup: refuse,
+      getRecipe: refuse,
+      getFlow: refuse,
+      getConnection: refuse,
+      getConnectionStatus: refuse,
+      getCurrentPerson: refuse,
+    },
     close: () => Promise.resolve(),
   };
 }

@@ -10,8 +10,9 @@ import { createPollStore, type PollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
-import { createForesee } from "./relay-check.ts";
+import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
+import { checkOnStart } from "./relay-live.ts";
 import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
@@ -70,6 +71,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       report: take,
       verify,
       foresee: createForesee(core, intake, config.rulesFile),
+      explain: createExplain(core, intake, config.rulesFile),
       workers: () => (pollers ? [...(work?.all() ?? []), ...pollers] : undefined),
       breakers,
       metrics,
@@ -103,6 +105,8 @@ export function createRelay(config: Config, log: Logger): Relay {
     };
     const started = opened(openWork(deps, config.roles), ({ close }) => close());
     opened(startSweeps(deps), (stop) => stop());
+    const rules = core.rules.current();
+    if (rules) opened(checkOnStart(config, core, rules, log), (stop) => stop());
     return started;
   }
 

@@ -31,7 +31,7 @@ export async function tellStory(
 }
 
 function tellTask({ plan, record }: RecordedTask): object {
-  const { target, schema, table, action, rule, rulesVersion, jobGroupId } = plan;
+  const { target, schema, table, action, rule, rulesVersion, reports, jobGroupId } = plan;
   const time = (at: number | undefined): string | undefined =>
     at === undefined ? undefined : new Date(at).toISOString();
   return {
@@ -42,6 +42,7 @@ function tellTask({ plan, record }: RecordedTask): object {
     action,
     rule,
     rulesVersion,
+    reports,
     state: record.state,
     attempts: record.attempts,
     words: record.words,

@@ -18,21 +18,29 @@ test("help ends with 0, names every command, and tells the exit codes", async ()
   for (const args of [["--help"], ["help"], ["-h"]]) {
     const { code, output } = await run(...args);
     expect(code).toBe(0);
-    for (const words of ["start", "resolve", "webhook", "Exit codes: 0 done, 1 failed, 2 wrong usage"]) {
+    for (const words of [
+      "start",
+      "explain",
+      "resolve",
+      "webhook",
+      "Exit codes: 0 done, 1 failed, 2 wrong usage",
+    ]) {
       expect(output).toContain(words);
     }
   }
 });
 
-test.each([[["start", "--help"]], [["resolve", "--help"]], [["webhook", "create", "--help"]]])(
-  "%j shows an example and the exit codes",
-  async (args) => {
-    const { code, output } = await run(...args);
-    expect(code).toBe(0);
-    expect(output).toMatch(/^Examples?:$/m);
-    expect(output).toContain("Exit codes:");
-  },
-);
+test.each([
+  [["start", "--help"]],
+  [["explain", "--help"]],
+  [["resolve", "--help"]],
+  [["webhook", "create", "--help"]],
+])("%j shows an example and the exit codes", async (args) => {
+  const { code, output } = await run(...args);
+  expect(code).toBe(0);
+  expect(output).toMatch(/^Examples?:$/m);
+  expect(output).toContain("Exit codes:");
+});
 
 test.each([
   ["no command", [], "Usage: publish-relay"],
@@ -40,6 +48,9 @@ test.each([
   ["an unknown command of webhook", ["webhook", "delete"], "unknown command 'delete'"],
   ["an unknown option", ["start", "--port", "1"], "unknown option '--port'"],
   ["too much", ["start", "now"], "too many arguments"],
+  ["two rules files", ["check", "a.yaml", "b.yaml"], "too many arguments"],
+  ["no job group", ["explain"], "missing required argument 'jobGroupId'"],
+  ["a job group that is no number", ["explain", "jobgroup-31"], "whole number"],
   ["no task", ["resolve", "--again", "--reason", "x"], "missing required argument 'taskId'"],
   ["two tasks", ["resolve", "a", "b", "--again", "--reason", "x"], "too many arguments"],
   ["no reason", ["resolve", "a", "--again"], "--reason"],

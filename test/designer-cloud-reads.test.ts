@@ -199,3 +199,21 @@ test("a list without a count and an answer without a date are read all the same"
   const { platform } = await platformThatAnswers({ data: [], count: "many" });
   expect(await platform.listFinished({ since: 0, limit: 100, offset: 0 })).toEqual({ groups: [] });
 });
+
+test("a connection's status, the token's person and the newest job groups are read from their own routes", async () => {
+  const status = await platformThatAnswers({ result: "SUCCESS" });
+  expect(await status.platform.getConnectionStatus(2)).toBe("SUCCESS");
+  const person = await platformThatAnswers({ id: 7, name: "Ada", email: "ada@example.com" });
+  expect(await person.platform.getCurrentPerson()).toEqual({ id: 7 });
+  const list = await platformThatAnswers({
+    data: [{ id: 8, status: "Complete", createdAt: 1, updatedAt: 2 }],
+  });
+  expect(await list.platform.listRecent(50)).toEqual([
+    { id: 8, status: "Complete", createdAt: 1, updatedAt: 2 },
+  ]);
+  expect([...status.asked(), ...person.asked(), ...list.asked()]).toEqual([
+    "GET /v4/connections/2/status",
+    "GET /v4/people/current",
+    "GET /v4/jobLibrary?limit=50&sort=-id&status=Complete&ranfor=recipe&runBy=all",
+  ]);
+});

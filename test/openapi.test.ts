@@ -1,7 +1,6 @@
 import { Validator } from "@seriousme/openapi-schema-validator";
 import { Ajv2020 } from "ajv/dist/2020.js";
 import { beforeAll, expect, test } from "vitest";
-import { createOpenApi } from "../src/http/openapi.ts";
 import { parseReport } from "../src/producers/report.ts";
 import { startPrivateRedis } from "./support/redis.ts";
 import { API_TOKEN, type LocalRelay, openSite, type Site } from "./support/relay.ts";
@@ -81,11 +80,10 @@ test("the document is valid OpenAPI 3.1 and names the routes that the relay serv
   expect(Object.keys(document.paths).toSorted()).toEqual([
     "/v1/completions",
     "/v1/job-groups/{id}",
+    "/v1/job-groups/{id}/explain",
     "/v1/openapi.json",
     "/v1/tasks/{id}/resolve",
   ]);
-  const all = createOpenApi(["GET /v1/job-groups/{id}", "GET /v1/job-groups/{id}/explain"]);
-  expect(await new Validator().validate({ ...all })).toMatchObject({ valid: true });
   await expectAnswer("GET /v1/openapi.json", 200, ask("GET", "/v1/openapi.json"));
 });
 
@@ -150,6 +148,21 @@ test("the story of a published, a parked and a decided task is told as it says",
   await expectAnswer(route, 404, story(987_654));
 });
 
+test("an explanation is as it says, of one that is published, reported or unheard of", async () => {
+  const explain = (id: number | string) => ask("GET", `/v1/job-groups/${id}/explain`);
+  const route = "GET /v1/job-groups/{id}/explain";
+  const id = site.simulator.createJobGroup({ webhook: false });
+  expect(await expectAnswer(route, 200, explain(id))).toMatchObject({
+    record: null,
+    tasks: [{ state: "new" }],
+  });
+  await relay.report(id);
+  await site.ended(id);
+  expect(await expectAnswer(route, 200, explain(id))).toMatchObject({ tasks: [{ state: "published" }] });
+  expect(await expectAnswer(route, 200, explain(987_654))).toMatchObject({ platform: { known: false } });
+  await expectAnswer(route, 400, explain("x"));
+});
+
 test("while Redis is away the answers are those that it names", async () => {
   const redis = await startPrivateRedis();
   const away = await openSite({ rules, redisUrl: redis.url });
@@ -162,4 +175,6 @@ test("while Redis is away the answers are those that it names", async () => {
   const batch = await expectAnswer("POST /v1/completions", 503, post([{ jobGroupId: 2 }, {}]));
   expect(batch["results"]).toHaveLength(2);
   await expectAnswer("GET /v1/job-groups/{id}", 503, fetch(`${other.url}/v1/job-groups/2`, { headers }));
+  const explained = fetch(`${other.url}/v1/job-groups/2/explain`, { headers });
+  await expectAnswer("GET /v1/job-groups/{id}/explain", 503, explained);
 });

@@ -151,6 +151,8 @@ export const connectionAnswer = z
     }),
   }));
 
+export const connectionStatusAnswer = z.object({ result: z.string() }).transform(({ result }) => result);
+
 /** Host, port and database of a connect string, `cluster.example.com:5439/dev`; the rest may name users. */
 function databaseOf(connectString: string | null | undefined): string | undefined {
   const [, host, port = "", database] =
@@ -175,8 +177,8 @@ export const publishAnswer = z
   )
   .transform((answer) => present({ jobGroupId: answer.jobgroupId }));
 
-/** The 201 of something that was made. */
-export const createdAnswer = z.object({ id });
+/** Something that was made, or is asked for with no more than its id. */
+export const idAnswer = z.object({ id });
 
 /** Leaves out what is null or undefined. */
 function present<T extends object>(fields: T): { [K in keyof T]?: NonNullable<T[K]> } {

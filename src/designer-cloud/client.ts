@@ -1,7 +1,8 @@
 import type { z } from "zod";
 import {
   connectionAnswer,
-  createdAnswer,
+  connectionStatusAnswer,
+  idAnswer,
   finishedAnswer,
   flowAnswer,
   jobGroupAnswer,
@@ -94,6 +95,12 @@ export interface DesignerCloud {
   getRecipe(recipeId: number, signal?: AbortSignal): Promise<PlatformRecipe>;
   getFlow(flowId: number, signal?: AbortSignal): Promise<PlatformFlow>;
   getConnection(connectionId: number, signal?: AbortSignal): Promise<PlatformConnection>;
+  /** `SUCCESS` when the platform reaches the connection's database; other words are kept. Source: GET /v4/connections/{id}/status. */
+  getConnectionStatus(connectionId: number, signal?: AbortSignal): Promise<string>;
+  /** Whose token it is: the cheapest proof that it is good. Source: GET /v4/people/current. */
+  getCurrentPerson(signal?: AbortSignal): Promise<{ readonly id: number }>;
+  /** The newest job groups that ran for a recipe and are complete. Source: GET /v4/jobLibrary. */
+  listRecent(limit: number, signal?: AbortSignal): Promise<PlatformJobGroup[]>;
   /**
    * Sends the PUT at most once. `guard.mayStillSend` is asked in the tick in which it is written: with false nothing
    * is sent and the failure is `not-sent`, `SEND_WINDOW_OVER`. A `signal` that comes after sending makes it `unknown`.
@@ -138,6 +145,14 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
     getRecipe: (id, signal) => get(`/v4/wrangledDatasets/${id}`, recipeAnswer, signal),
     getFlow: (id, signal) => get(`/v4/flows/${id}`, flowAnswer, signal),
     getConnection: (id, signal) => get(`/v4/connections/${id}`, connectionAnswer, signal),
+    getConnectionStatus: (id, signal) => get(`/v4/connections/${id}/status`, connectionStatusAnswer, signal),
+    getCurrentPerson: (signal) => get("/v4/people/current", idAnswer, signal),
+    listRecent: (limit, signal) =>
+      get(
+        `/v4/jobLibrary?limit=${limit}&sort=-id&status=Complete&ranfor=recipe&runBy=all`,
+        jobLibraryAnswer,
+        signal,
+      ),
     async publish(jobGroupId, request, guard, signal) {
       const name: CallName = { kind: "publish", method: "PUT", path: `/v4/jobGroups/${jobGroupId}/publish` };
       const { connection, path, table, action, inputFormat, flowNodeId } = request;
@@ -160,7 +175,7 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
     async createWebhookTask(task, signal) {
       const name: CallName = { kind: "create", method: "POST", path: "/v4/webhookFlowTasks" };
       const body = JSON.stringify(task);
-      const { value } = await callPlatform(deps, name, createdAnswer, {
+      const { value } = await callPlatform(deps, name, idAnswer, {
         body,
         signal,
         // A platform that refuses may repeat what it was sent.

@@ -74,6 +74,16 @@ export const problem = z
   })
   .meta({ id: "Problem", description: "RFC 9457 problem details." });
 
+export const provenance = z
+  .looseObject({
+    count: z.int(),
+    listed: z.array(z.looseObject({ at: time, source: z.string(), delivery: z.string().optional() })),
+  })
+  .meta({
+    id: "Provenance",
+    description: "The reports that stood when the task was planned: the first and the newest of them.",
+  });
+
 const task = z
   .looseObject({
     id: z.string().meta({ examples: ["jobgroup-31-2-public-orders"] }),
@@ -83,6 +93,7 @@ const task = z
     action: z.string(),
     rule: z.string(),
     rulesVersion: z.string(),
+    reports: provenance.optional(),
     state: taskStateSchema,
     attempts: z.int().meta({ description: "Attempts used up." }),
     words: z.string().optional().meta({ description: "The last that is to be said of the task." }),
@@ -142,7 +153,3 @@ export const story = z
 export const resolved = z
   .looseObject({ id: z.string(), state: taskStateSchema, words: z.string() })
   .meta({ id: "Resolved", description: "The task as the decision left it." });
-
-export const explanation = z
-  .looseObject({})
-  .meta({ id: "Explanation", description: "Which rules match and why, and what would be sent." });

@@ -3,18 +3,9 @@ import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponse
 import { MAX_BATCH, MAX_BATCH_BYTES } from "../producers/accept-batch.ts";
 import { MAX_BODY_BYTES } from "../producers/read-body.ts";
 import { REPORT_EXAMPLE } from "../producers/report-schema.ts";
-import {
-  accepted,
-  batch,
-  batchAnswer,
-  explanation,
-  problem,
-  report,
-  resolved,
-  story,
-  tested,
-} from "./api-schemas.ts";
+import { accepted, batch, batchAnswer, problem, report, resolved, story, tested } from "./api-schemas.ts";
 import { decisionBody } from "./decision.ts";
+import { explanation } from "./explanation-schema.ts";
 
 /** A route of the API as people write it. */
 export type RouteName =
@@ -129,8 +120,13 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
   "GET /v1/job-groups/{id}/explain": {
     operationId: "explainJobGroup",
     summary: "Which rules match a job group and why, and what would be sent",
+    description:
+      "Asks the platform, by the code of dispatch, also about a job group that nobody reported. One that the platform does not know is told with 200 as well.",
     requestParams: jobGroupId,
-    responses: { 200: json("The rules and what follows.", explanation), ...problems(LOOK_UP_PROBLEMS) },
+    responses: {
+      200: json("The rules and what follows.", explanation),
+      ...problems({ 400: LOOK_UP_PROBLEMS[400], 503: "Redis does not answer. Ask again." }),
+    },
   },
   "POST /v1/tasks/{id}/resolve": {
     operationId: "resolveTask",

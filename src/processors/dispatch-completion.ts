@@ -17,7 +17,7 @@ import {
   standingOf,
 } from "./job-group-facts.ts";
 import { hasEnded } from "../rules/task-state.ts";
-import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
+import type { JobGroupFacts, Provenance, PublishPlan, Rules } from "../rules/model.ts";
 
 export interface DispatchDeps {
   readonly platform: FactsPlatform;
@@ -127,31 +127,46 @@ async function dispatch(
     run.signal,
   );
   const planned = plan(current, facts);
+  const reports = provenanceOf(completion);
+  const plans = planned.plans.map((one): PublishPlan => ({ ...one, reports }));
   const said = [...planned.problems, ...planned.conflicts].map(({ message }) => message);
   for (const message of said) run.tell(message);
   const notes = said.join("; ");
 
-  if (planned.plans.length === 0) {
+  if (plans.length === 0) {
     return planned.problems.length > 0
       ? verdict("failed", `Nothing was published: ${notes}`)
       : verdict("no-rule", `No rule matches job group ${group.id}: nothing to publish`);
   }
-  const first = await deps.fanOut.first(group.id, planned.plans);
-  const standing = await deps.records.plan(group.id, planned.plans, first);
-  const open = planned.plans.filter((_, i) => !standing[i] || !hasEnded(standing[i].state));
+  const first = await deps.fanOut.first(group.id, plans);
+  const standing = await deps.records.plan(group.id, plans, first);
+  const open = plans.filter((_, i) => !standing[i] || !hasEnded(standing[i].state));
   const missing = await Promise.all(
-    open.map(async (plan) =>
-      standing[planned.plans.indexOf(plan)] && (await deps.fanOut.hasJob(plan)) ? [] : [plan],
-    ),
+    open.map(async (one) => (standing[plans.indexOf(one)] && (await deps.fanOut.hasJob(one)) ? [] : [one])),
   );
   // Tasks that are added later find their job group in any state: each asks by itself.
-  const isNew = first && !standing[planned.plans.indexOf(first)];
+  const isNew = first && !standing[plans.indexOf(first)];
   await deps.fanOut.add(group.id, missing.flat(), isNew ? first : undefined);
   return verdict(
     "dispatched",
-    [summary(group.id, planned.plans, standing), notes].filter(Boolean).join("; "),
-    planned.plans.length,
+    [summary(group.id, plans, standing), notes].filter(Boolean).join("; "),
+    plans.length,
   );
+}
+
+/** A task's data lists the first report and so many of the newest; the record knows more. */
+const NEWEST_LISTED = 4;
+
+function provenanceOf({ reportCount, reports }: Completion): Provenance {
+  const rest = reports.slice(1);
+  return {
+    count: reportCount,
+    listed: [...reports.slice(0, 1), ...rest.slice(-NEWEST_LISTED)].map(({ at, source, delivery }) => ({
+      at: new Date(at).toISOString(),
+      source,
+      ...(delivery !== undefined && { delivery }),
+    })),
+  };
 }
 
 /** One sentence: what is new, and what was there before. */

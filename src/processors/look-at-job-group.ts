@@ -13,7 +13,10 @@ import {
 
 /** What the platform says of a job group. */
 export interface Look {
+  /** Did it answer all that was asked? */
   readonly answered: boolean;
+  /** Did it describe the job group? */
+  readonly known: boolean;
   readonly words: string;
   /** As far as they are known. */
   readonly facts: JobGroupFacts;
@@ -45,7 +48,8 @@ export async function lookAtJobGroup(
   { platform, platformTimeoutMs, now, planned }: LookDeps,
 ): Promise<Look> {
   const reportAlone: JobGroupFacts = { jobGroupId, finishedAt: now(), labels };
-  if (held !== undefined) return { answered: false, words: `Not asked: ${held}`, facts: reportAlone };
+  if (held !== undefined)
+    return { answered: false, known: false, words: `Not asked: ${held}`, facts: reportAlone };
   const signal = AbortSignal.timeout(platformTimeoutMs);
   const whyNot = (error: unknown): string => {
     if (signal.aborted) return `The platform did not answer within ${platformTimeoutMs / 1_000} s`;
@@ -57,12 +61,13 @@ export async function lookAtJobGroup(
     group = asFirstSeen(await platform.getJobGroup(jobGroupId, signal), planned);
   } catch (error) {
     const words = whyNot(error);
-    if (!isUnknown(error)) return { answered: false, words, facts: reportAlone };
+    if (!isUnknown(error)) return { answered: false, known: false, words, facts: reportAlone };
     const blocked = `The platform does not know job group ${jobGroupId}; it would be asked again for a while`;
-    return { answered: true, words, facts: reportAlone, blocked };
+    return { answered: true, known: false, words, facts: reportAlone, blocked };
   }
   const standing = standingOf(group);
   const common = {
+    known: true,
     words: `Job group ${jobGroupId} is ${group.status}`,
     ...(standing.kind === "skip" && { blocked: `It would be skipped: ${standing.words}` }),
     ...(standing.kind === "not-yet" && { blocked: `${standing.words}: it would be looked at until it ends` }),

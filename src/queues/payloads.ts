@@ -21,10 +21,18 @@ const planSchema = z.looseObject({
   priority: z.number(),
   stale: z.enum(["supersede", "publish"]),
   serialize: z.boolean(),
+  // For people alone: whatever it holds, the task is published.
+  reports: z
+    .object({
+      count: z.number(),
+      listed: z.array(z.object({ at: z.string(), source: z.string(), delivery: z.string().exactOptional() })),
+    })
+    .optional()
+    .catch(undefined),
 });
 
 /** Reads a publish task's data; anyone can edit it on the board, so it is checked each time. Throws a ZodError. */
 export function parsePlan(data: unknown): PublishPlan {
-  const { flowNodeId, ...plan } = planSchema.parse(data);
-  return { ...plan, ...(flowNodeId !== undefined && { flowNodeId }) };
+  const { flowNodeId, reports, ...plan } = planSchema.parse(data);
+  return { ...plan, ...(flowNodeId !== undefined && { flowNodeId }), ...(reports && { reports }) };
 }

@@ -108,4 +108,14 @@ export interface PublishPlan {
   readonly priority: number;
   readonly stale: "supersede" | "publish";
   readonly serialize: boolean;
+  /** Where it comes from, for people: nothing is decided by it. Absent in plans of older versions. */
+  readonly reports?: Provenance;
+}
+
+/** The reports of the job group that stood when a task was planned. */
+export interface Provenance {
+  /** How many had come. */
+  readonly count: number;
+  /** The first of them and the newest others, in their order; `at` is an ISO time. */
+  readonly listed: readonly { readonly at: string; readonly source: string; readonly delivery?: string }[];
 }

@@ -11,11 +11,14 @@ const SETTLE_MS = { appends: 120_000, repeatable: 15_000 };
 
 /**
  * Reads a rules file; pure, the caller reads the disk. `fileName` is for the messages alone.
- * Warnings are in the form `rules.yaml:12:7 message`.
+ * `warnings` are in the form `rules.yaml:12:7 message`, `warned` are the same with their places.
  *
  * @throws RulesError with all problems of the file at once.
  */
-export function parseRules(text: string, fileName: string): { rules: Rules; warnings: string[] } {
+export function parseRules(
+  text: string,
+  fileName: string,
+): { rules: Rules; warnings: string[]; warned: readonly RulesProblem[] } {
   const source = readYaml(text);
   if (source.value === undefined) throw new RulesError(fileName, inOrder(source.problems));
   if (source.value === null) {
@@ -30,9 +33,11 @@ export function parseRules(text: string, fileName: string): { rules: Rules; warn
     ...crossCheck(source),
   ];
   if (!parsed.success || problems.length > 0) throw new RulesError(fileName, inOrder(problems));
+  const warned = inOrder(warnings(parsed.data, source));
   return {
     rules: toRules(parsed.data, createHash("sha256").update(text).digest("hex").slice(0, 12)),
-    warnings: inOrder(warnings(parsed.data, source)).map((warning) => describeProblem(fileName, warning)),
+    warnings: warned.map((warning) => describeProblem(fileName, warning)),
+    warned,
   };
 }
 

@@ -1,4 +1,5 @@
-import { explainError, runCommandLine } from "../../src/command-line.ts";
+import { runCheck } from "../../src/check-command.ts";
+import { EXIT, explainError, runCommandLine } from "../../src/command-line.ts";
 import { readConfig } from "../../src/config.ts";
 import { runWebhookCreate } from "../../src/webhook-command.ts";
 
@@ -8,6 +9,7 @@ export async function runCommand(
   env: Readonly<Record<string, string>> = {},
 ): Promise<{ code: number; output: string }> {
   let output = "";
+  let code: number = EXIT.ok;
   const print = (text: string): void => {
     output += text;
   };
@@ -17,6 +19,12 @@ export async function runCommand(
       args,
       {
         start: named("start"),
+        check: async (given) => {
+          const { text, ok } = await runCheck(given, readConfig(env));
+          print(text);
+          if (!ok) code = EXIT.failed;
+        },
+        explain: named("explain"),
         resolve: named("resolve"),
         createWebhook: async (given) => {
           const { lines, warnings } = await runWebhookCreate(given, readConfig(env));
@@ -26,9 +34,9 @@ export async function runCommand(
       },
       { out: print, err: print },
     );
-    return { code: 0, output };
+    return { code, output };
   } catch (error) {
-    const { code, words } = explainError(error);
-    return { code, output: `${output}${words}` };
+    const { code: failed, words } = explainError(error);
+    return { code: failed, output: `${output}${words}` };
   }
 }

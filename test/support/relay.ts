@@ -48,6 +48,8 @@ export interface RelayProcess extends Door {
 export interface Site {
   readonly simulator: Simulator;
   readonly namespace: string;
+  /** The settings of its relays, for a command. */
+  readonly env: Readonly<Record<string, string>>;
   /** `env` changes settings of this relay alone. */
   start(env?: Readonly<Record<string, string>>): Promise<LocalRelay>;
   /** Resolves once it says that it is ready, or listens. */
@@ -103,6 +105,7 @@ export async function openSite(options: SiteOptions): Promise<Site> {
   return {
     simulator,
     namespace,
+    env,
     queue,
     tasks,
     start: (more) => startLocal({ ...env, ...more }),

@@ -1,0 +1,94 @@
+import { readFile } from "node:fs/promises";
+import { type CheckedRules, checkRules } from "./check-rules.ts";
+import { type LiveReport, tellCheck } from "./check-report.ts";
+import { type Config, ConfigError } from "./config.ts";
+import { createDesignerCloud, type DesignerCloud } from "./designer-cloud/client.ts";
+import { PlatformError } from "./errors.ts";
+import type { Said } from "./explain-command.ts";
+import { checkLive } from "./processors/check-live.ts";
+import { matchRecent } from "./processors/match-recent.ts";
+import { tokenOf } from "./relay-platform.ts";
+import { rulesNeed } from "./rules/lookups.ts";
+import { explainRules } from "./rules/match-rules.ts";
+import type { Rules } from "./rules/model.ts";
+import { planPublishes } from "./rules/plan-publishes.ts";
+
+/** For all questions to the platform together. */
+const LIVE_WITHIN_MS = 120_000;
+const RECENT = 50;
+
+/** What `check` was asked for. */
+export interface CheckArguments {
+  /** Default: `RULES_FILE`. */
+  readonly file?: string;
+  /** Ask the platform too. */
+  readonly live: boolean;
+  readonly json: boolean;
+}
+
+/**
+ * Checks a rules file, and with `live` what the platform says of it; needs no Redis. Not `ok` with errors in the file
+ * or a live check that went wrong; warnings and what was not tested leave it `ok`. Throws `ConfigError` when the file
+ * cannot be read or a setting is missing.
+ */
+export async function runCheck(args: CheckArguments, config: Config): Promise<Said> {
+  const file = args.file ?? config.rulesFile;
+  const checked = checkRules(await read(file), file);
+  const live = args.live && checked.rules ? await askPlatform(checked.rules, config) : undefined;
+  const isWrong = live?.findings.some(({ verdict }) => verdict === "wrong") ?? false;
+  return {
+    text: args.json ? JSON.stringify(toJson(checked, live), undefined, 2) : tellCheck(checked, live),
+    ok: checked.rules !== undefined && !isWrong,
+  };
+}
+
+function toJson({ rules, ...checked }: CheckedRules, live: LiveReport | undefined): object {
+  return {
+    ...checked,
+    version: rules?.version ?? null,
+    targets: rules?.targets ?? [],
+    ...(live && { live }),
+  };
+}
+
+async function read(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new ConfigError([`${file} cannot be read: name the rules file, or set RULES_FILE (${why})`]);
+  }
+}
+
+async function askPlatform(rules: Rules, config: Config): Promise<LiveReport> {
+  const { url: baseUrl, token, tokenFile } = config.platform;
+  if (!baseUrl) throw new ConfigError(["DESIGNER_CLOUD_URL is not set: --live asks the platform"]);
+  if (!token && !tokenFile)
+    throw new ConfigError(["DESIGNER_CLOUD_TOKEN is not set: --live asks the platform with it"]);
+  const source = tokenOf(config);
+  const client = createDesignerCloud({ baseUrl, token: () => source.current() });
+  const signal = AbortSignal.timeout(LIVE_WITHIN_MS);
+  try {
+    const findings = await checkLive(rules.targets, client, signal);
+    if (findings.some(({ check, verdict }) => check === "token" && verdict === "wrong"))
+      return { findings, recentWords: "see the token" };
+    return { findings, ...(await askRecent(rules, client, signal)) };
+  } finally {
+    await client.close();
+  }
+}
+
+async function askRecent(
+  rules: Rules,
+  client: DesignerCloud,
+  signal: AbortSignal,
+): Promise<Omit<LiveReport, "findings">> {
+  try {
+    const groups = await client.listRecent(RECENT, signal);
+    const asked = { current: rules, needs: rulesNeed, plan: planPublishes, explain: explainRules };
+    return { recent: await matchRecent(groups, { platform: client, rules: asked, signal }) };
+  } catch (error) {
+    if (!(error instanceof PlatformError)) throw error;
+    return { recentWords: error.message };
+  }
+}

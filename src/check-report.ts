@@ -1,0 +1,89 @@
+import type { CheckedRules } from "./check-rules.ts";
+import type { Finding } from "./processors/check-live.ts";
+import type { RecentMatch } from "./processors/match-recent.ts";
+import { formatDuration } from "./rules/duration.ts";
+import type { Target } from "./rules/model.ts";
+import type { RulesProblem } from "./rules/rules-error.ts";
+
+/** What was asked of the platform. */
+export interface LiveReport {
+  readonly findings: readonly Finding[];
+  /** The last job groups that could be published; absent when the platform did not list them. */
+  readonly recent?: readonly RecentMatch[];
+  /** Why they were not listed. */
+  readonly recentWords?: string;
+}
+
+/** A check for people: `file:line:column: error: what to change`, then tables. */
+export function tellCheck(checked: CheckedRules, live: LiveReport | undefined): string {
+  const { file, rules, errors, warnings } = checked;
+  const told = (kind: string) => (problem: RulesProblem) =>
+    `${file}:${problem.line}:${problem.column}: ${kind}: ${problem.message}`;
+  const lines = [...errors.map(told("error")), ...warnings.map(told("warning"))];
+  if (rules === undefined) return [...lines, `${file}: ${count(errors.length, "error")}`].join("\n");
+  return [
+    ...lines,
+    `${file}: good, version ${rules.version}, ${count(rules.targets.length, "target")}, ${count(rules.rules.length, "rule")}, ${count(warnings.length, "warning")}`,
+    ...table("Targets", ["target", "connection", "schema", "pace", "at once"], rules.targets.map(targetRow)),
+    ...tellPublications(checked),
+    ...(live ? tellLive(live) : []),
+  ].join("\n");
+}
+
+const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
+
+function targetRow({ name, connection, schema, rateLimit, concurrency }: Target): string[] {
+  const pace = rateLimit
+    ? `${rateLimit.max} per ${formatDuration(rateLimit.perMs)}${rateLimit.burst ? ", burst" : ""}`
+    : "no limit";
+  return [name, String(connection), schema, pace, String(concurrency)];
+}
+
+function tellPublications({ publications }: CheckedRules): string[] {
+  const rows = publications.map(({ rule, target, table: where, action, format, repeatable }) => [
+    rule,
+    target,
+    where,
+    repeatable ? action : `${action} *`,
+    format,
+  ]);
+  const notRepeatable = publications.some(({ repeatable }) => !repeatable)
+    ? [
+        "  * not repeatable: when its outcome is unknown it is parked for a person, never sent again on a guess",
+      ]
+    : [];
+  return [...table("Publications", ["rule", "target", "table", "action", "format"], rows), ...notRepeatable];
+}
+
+function tellLive({ findings, recent, recentWords }: LiveReport): string[] {
+  const found = findings.map(({ check, targets = [], verdict, words }) => [
+    verdict === "wrong" ? "WRONG" : verdict,
+    check,
+    targets.join(", "),
+    words,
+  ]);
+  const rows = (recent ?? []).map(({ jobGroupId, recipe, rules, withLabels, publications, notes }) => [
+    String(jobGroupId),
+    recipe ? `${recipe.id}${recipe.name === undefined ? "" : ` ${JSON.stringify(recipe.name)}`}` : "",
+    [...rules, ...withLabels.map((rule) => `${rule} (if its labels come)`)].join(", ") || "no rule",
+    [
+      ...publications.map(({ target, table: where, action }) => `${target} ${where} ${action}`),
+      ...notes,
+    ].join("; "),
+  ]);
+  return [
+    ...table("Live", ["found", "check", "targets", "words"], found),
+    ...(recentWords === undefined ? [] : ["", `Last job groups: not told: ${recentWords}`]),
+    ...(recent?.length === 0 ? ["", "Last job groups: none"] : []),
+    ...table("Last job groups", ["job group", "recipe", "matches", "would publish"], rows),
+  ];
+}
+
+function table(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string[] {
+  if (rows.length === 0) return [];
+  const all = [head.map((cell) => cell.toUpperCase()), ...rows];
+  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
+  const line = (row: readonly string[]): string =>
+    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd();
+  return ["", `${title}:`, ...all.map(line)];
+}

@@ -1,0 +1,49 @@
+import { REPEATABLE_ACTIONS, type Rules, type Target } from "./rules/model.ts";
+import { parseRules } from "./rules/parse-rules.ts";
+import { RulesError, type RulesProblem } from "./rules/rules-error.ts";
+
+/** What a rules file says, or what is wrong with it. */
+export interface CheckedRules {
+  readonly file: string;
+  /** Undefined when there are errors. */
+  readonly rules: Rules | undefined;
+  readonly errors: readonly RulesProblem[];
+  readonly warnings: readonly RulesProblem[];
+  readonly publications: readonly CheckedPublication[];
+}
+
+export interface CheckedPublication {
+  readonly rule: string;
+  readonly target: string;
+  /** `public.orders_{date}` */
+  readonly table: string;
+  readonly action: string;
+  readonly format: string;
+  /** May it be sent twice and end in the same state? If not, it is parked when its outcome is unknown. */
+  readonly repeatable: boolean;
+}
+
+/** Reads a rules file as a start does; pure, and never throws for what is in it. */
+export function checkRules(text: string, file: string): CheckedRules {
+  try {
+    const { rules, warned } = parseRules(text, file);
+    return { file, rules, errors: [], warnings: warned, publications: publicationsOf(rules) };
+  } catch (error) {
+    if (!(error instanceof RulesError)) throw error;
+    return { file, rules: undefined, errors: error.problems, warnings: [], publications: [] };
+  }
+}
+
+function publicationsOf({ rules, targets }: Rules): CheckedPublication[] {
+  const schemas = new Map(targets.map(({ name, schema }: Target) => [name, schema]));
+  return rules.flatMap(({ name, publish }) =>
+    publish.map(({ target, schema = schemas.get(target) ?? "", table, action, format }) => ({
+      rule: name,
+      target,
+      table: `${schema}.${table}`,
+      action,
+      format,
+      repeatable: REPEATABLE_ACTIONS.includes(action),
+    })),
+  );
+}

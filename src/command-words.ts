@@ -1,0 +1,19 @@
+import { InvalidArgumentError } from "commander";
+
+/** The end of a command's help. */
+export const EXIT_CODES = `
+Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting.
+Settings come from the environment; the README lists them.`;
+
+/** A text without the spaces around it; refuses an empty one. */
+export function notEmpty(text: string): string {
+  if (text.trim() === "") throw new InvalidArgumentError("It is empty.");
+  return text.trim();
+}
+
+/** An id: a whole number from 1. */
+export function wholeNumber(text: string): number {
+  const number = /^[1-9]\d*$/.test(text) ? Number(text) : Number.NaN;
+  if (!Number.isSafeInteger(number)) throw new InvalidArgumentError("It must be a whole number from 1.");
+  return number;
+}

@@ -1,0 +1,134 @@
+import type { Logger } from "pino";
+import type { Config } from "./config.ts";
+import { inTime } from "./queues/in-time.ts";
+import type { Explanation, TargetStanding } from "./processors/explain-job-group.ts";
+import { createExplain } from "./relay-check.ts";
+import { formatDuration } from "./rules/duration.ts";
+import { withCore } from "./with-core.ts";
+
+/** A person does not wait for a Redis that is away. */
+const REDIS_WITHIN_MS = 5_000;
+
+/** What `explain` was asked for. */
+export interface ExplainArguments {
+  readonly jobGroupId: number;
+  readonly json: boolean;
+}
+
+/** What a command has to say; `ok` is false when it ends with 1. */
+export interface Said {
+  readonly text: string;
+  readonly ok: boolean;
+}
+
+/**
+ * Explains a job group, whether the relay runs or not; writes nothing. Not `ok` when the platform did not tell all
+ * that was asked, or does not know the job group. Throws when Redis does not answer.
+ */
+export async function runExplain(args: ExplainArguments, config: Config, log: Logger): Promise<Said> {
+  const { jobGroupId, json } = args;
+  return withCore(config, log, async (core) => {
+    // Not `core.reached`: that sets the targets' limits, and a question changes nothing.
+    if (!(await inTime(core.connections.reached(), REDIS_WITHIN_MS)))
+      throw new Error("Redis does not answer: say in REDIS_URL where it is");
+    const explain = createExplain(core, core.completions, config.rulesFile, "past the gate");
+    const found = await explain(jobGroupId);
+    const { answered, known } = found.platform;
+    return {
+      text: json ? JSON.stringify(found, undefined, 2) : tellExplanation(found),
+      ok: answered && known,
+    };
+  });
+}
+
+/** An explanation for people. */
+function tellExplanation(found: Explanation): string {
+  const { platform, gate, record } = found;
+  return [
+    found.detail,
+    "",
+    `Platform: ${platform.words}${platform.answered ? "" : " (NO FULL ANSWER)"}`,
+    ...(gate.shutMs > 0
+      ? [`Gate:     SHUT for ${inSeconds(gate.shutMs)}, nothing is published: ${gate.words}`]
+      : []),
+    `Record:   ${record ? tellRecord(record) : "nobody reported it"}`,
+    `Known:    ${tellFacts(found.facts)}`,
+    "",
+    found.rulesVersion === null ? "Rules:    none" : `Rules (version ${found.rulesVersion}):`,
+    ...found.rules.map(tellRule),
+    ...found.notes.map((note) => `  note: ${note}`),
+    ...section("Tasks", found.tasks.flatMap(tellTask)),
+    ...section("Targets", found.targets.map(tellTarget)),
+  ].join("\n");
+}
+
+const section = (title: string, lines: readonly string[]): string[] =>
+  lines.length === 0 ? [] : ["", `${title}:`, ...lines];
+
+function tellRecord({ outcome, words, reportCount, summary }: NonNullable<Explanation["record"]>): string {
+  const reports = `${reportCount} ${reportCount === 1 ? "report" : "reports"}`;
+  return `${[outcome, reports, summary].join(", ")}${words === undefined ? "" : `. ${words}`}`;
+}
+
+function tellFacts({ jobGroupId, name, recipe, flow, labels, ...rest }: Explanation["facts"]): string {
+  const named = (one: { id: number; name?: string } | undefined): string | undefined =>
+    one && `${one.id}${one.name === undefined ? "" : ` ${JSON.stringify(one.name)}`}`;
+  const facts = {
+    name: name && JSON.stringify(name),
+    recipe: named(recipe),
+    flow: named(flow),
+    ...rest,
+    ...Object.fromEntries(
+      Object.entries(labels).map(([label, value]) => [`labels.${label}`, JSON.stringify(value)]),
+    ),
+  };
+  const told = Object.entries(facts).flatMap(([field, value]) =>
+    value === undefined ? [] : [`${field} ${String(value)}`],
+  );
+  return [`job group ${jobGroupId}`, ...told].join(", ");
+}
+
+function tellRule({ name, matches, failed }: Explanation["rules"][number]): string {
+  const why = failed && `: ${failed.field} is ${failed.found}, the rule asks for ${failed.wanted}`;
+  switch (matches) {
+    case true:
+      return `  + ${name}: matches`;
+    case false:
+      return `  - ${name}${why ?? ""}`;
+    case "unknown":
+      return `  ? ${name}: cannot be told${why ?? ""}`;
+  }
+}
+
+function tellTask(task: Explanation["tasks"][number]): string[] {
+  const { id, rule, state, inRules, words, request } = task;
+  return [
+    `  ${id}: ${state} (rule ${rule}${inRules ? "" : ", which would not make it today"})${words ? `. ${words}` : ""}`,
+    `    ${request.method} ${request.path} ${JSON.stringify(request.body)}${request.exact ? "" : " (not exact: the platform gave no full answer)"}`,
+    ...tellOrigin(task),
+  ];
+}
+
+function tellOrigin({ rulesVersion, reports }: Explanation["tasks"][number]): string[] {
+  if (!reports) return [];
+  const { count, listed } = reports;
+  const from = listed.map(({ source, delivery }) => [source, delivery].filter(Boolean).join(" ")).join(", ");
+  return [`    made by rules ${rulesVersion} from ${count} ${count === 1 ? "report" : "reports"}: ${from}`];
+}
+
+function tellTarget(target: TargetStanding): string {
+  const { name, pace, concurrency, paused, breaker, queue } = target;
+  const next = pace && pace.nextStartInMs > 0 ? `, the next in ${inSeconds(pace.nextStartInMs)}` : "";
+  return [
+    `  ${name}: ${target.inRules ? `connection ${target.connection}` : "not in the rules any more"}`,
+    pace
+      ? `${pace.max} starts per ${formatDuration(pace.perMs)}${pace.burst ? " (burst)" : ""}${next}`
+      : "no rate limit",
+    ...(concurrency === null ? [] : [`${concurrency} at once`]),
+    paused ? "PAUSED" : "not paused",
+    breaker.open ? `breaker OPEN for ${inSeconds(breaker.openMs)} more: ${breaker.words}` : "breaker closed",
+    `queue: ${queue.waiting} waiting, ${queue.delayed} delayed, ${queue.active} active`,
+  ].join(", ");
+}
+
+const inSeconds = (ms: number): string => `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s`;

@@ -1,0 +1,124 @@
+import type { Completion, RecordedTask } from "../queues/completion-record.ts";
+import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
+import { taskKey } from "../rules/task-identity.ts";
+import type { DispatchDeps } from "./dispatch-completion.ts";
+import type { FactsPlatform } from "./job-group-facts.ts";
+import { type Look, lookAtJobGroup, NEEDS_NOTHING } from "./look-at-job-group.ts";
+
+export interface JudgeDeps {
+  /** Reads the job group's record. */
+  read(jobGroupId: number): Promise<{ completion?: Completion; tasks: readonly RecordedTask[] }>;
+  /** Asked past the gate, which a question must not move. */
+  readonly platform: FactsPlatform;
+  /** Why the platform may not be asked now; undefined when it may. */
+  held(): Promise<string | undefined>;
+  /** What dispatch goes by; a string says why there are no rules. */
+  readonly rules:
+    | (DispatchDeps["rules"] & { explain(rules: Rules, facts: JobGroupFacts): Explained })
+    | string;
+  /** How long the platform is waited for, in milliseconds. */
+  readonly platformTimeoutMs: number;
+  readonly now: () => number;
+}
+
+/** One condition of a rule beside what the job group has, in words. */
+export interface Reason {
+  readonly field: string;
+  readonly wanted: string;
+  readonly found: string;
+  readonly holds: boolean;
+}
+
+type Explained = readonly {
+  readonly rule: string;
+  readonly matches: boolean;
+  readonly reasons: readonly Reason[];
+}[];
+
+export interface JudgedRule {
+  readonly name: string;
+  /** `unknown`: it depends on what only the platform can tell. */
+  readonly matches: boolean | "unknown";
+  readonly reasons: readonly Reason[];
+}
+
+/** How a job group stands: in its record, on the platform, to the rules. */
+export interface Judged {
+  readonly completion: Completion | undefined;
+  readonly recorded: readonly RecordedTask[];
+  readonly look: Look;
+  readonly rules: readonly JudgedRule[];
+  /** What the rules make of it; `state` is `new`, or how the task stands in the record: one that is there is not made again. */
+  readonly planned: readonly { readonly plan: PublishPlan; readonly state: string }[];
+  /** What the rules say beside: publications that cannot be made, or that others stand before. */
+  readonly notes: readonly string[];
+  /** What would come of it, in one sentence. */
+  readonly words: string;
+}
+
+/**
+ * Tells what dispatch would do with a job group whose reports brought `labels` beside those of its record, and does
+ * nothing: reads the record and the platform, writes nowhere.
+ *
+ * When the platform does not answer in time, it goes by the reports alone and says so. Rejects when the record cannot
+ * be read.
+ */
+export async function judgeJobGroup(
+  jobGroupId: number,
+  labels: Readonly<Record<string, string>>,
+  deps: JudgeDeps,
+): Promise<Judged> {
+  const { rules } = deps;
+  const [{ completion, tasks: recorded }, held] = await Promise.all([deps.read(jobGroupId), deps.held()]);
+  const needs = typeof rules === "string" ? NEEDS_NOTHING : rules.needs(rules.current);
+  const all = { ...completion?.labels, ...labels };
+  const look = await lookAtJobGroup(jobGroupId, all, needs, held, { ...deps, planned: recorded });
+  const judged = typeof rules === "string" ? NO_RULES : askRules(rules, look, recorded);
+  return { completion, recorded, look, ...judged, words: tell(jobGroupId, look, rules, judged) };
+}
+
+type Answer = Pick<Judged, "rules" | "planned" | "notes">;
+const NO_RULES: Answer = { rules: [], planned: [], notes: [] };
+
+function askRules(
+  rules: Exclude<JudgeDeps["rules"], string>,
+  { facts, answered, blocked }: Look,
+  recorded: readonly RecordedTask[],
+): Answer {
+  const { plans, problems, conflicts } = rules.plan(rules.current, facts);
+  const states = new Map(recorded.map(({ plan, record }) => [taskKey(plan), record.state]));
+  // What was not heard cannot rule a rule out.
+  const isOpen = ({ field, found, holds }: Reason): boolean =>
+    holds || (!field.startsWith("labels.") && found === "not known");
+  const allTold = answered && (blocked === undefined || facts.recipe !== undefined);
+  return {
+    rules: rules.explain(rules.current, facts).map(({ rule, matches, reasons }) => ({
+      name: rule,
+      matches: matches || (!allTold && reasons.every(isOpen) ? "unknown" : false),
+      reasons,
+    })),
+    planned: plans.map((plan) => ({ plan, state: states.get(taskKey(plan)) ?? "new" })),
+    notes: [...problems, ...conflicts].map(({ message }) => message),
+  };
+}
+
+function tell(
+  jobGroupId: number,
+  look: Look,
+  rules: JudgeDeps["rules"],
+  { planned, rules: all }: Answer,
+): string {
+  if (look.blocked !== undefined) return `${look.blocked}.`;
+  if (typeof rules === "string") return `Nothing would be published: ${rules}.`;
+  const alone = look.answered
+    ? ""
+    : " as far as the report alone tells, for the platform gave no full answer";
+  const fresh = planned.filter(({ state }) => state === "new").length;
+  if (fresh > 0) return `${count(fresh)} of job group ${jobGroupId} would be made${alone}.`;
+  if (planned.length > 0)
+    return `Nothing would be published again: ${count(planned.length)} of job group ${jobGroupId} stand in its record.`;
+  const open = all.some(({ matches }) => matches === "unknown");
+  return `Nothing would be published: no rule matches job group ${jobGroupId}${open ? " for sure," : ""}${alone}.`;
+}
+
+const count = (n: number): string => `${n} publish ${n === 1 ? "task" : "tasks"}`;

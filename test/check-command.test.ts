@@ -1,0 +1,171 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createSimulator, type SimulatorOptions } from "../simulator/simulator.ts";
+import { runCommand } from "./support/command-line.ts";
+import { releaseLater } from "./support/release.ts";
+
+const GOOD = `version: 1
+targets:
+  sales: { connection: 2, schema: public, rateLimit: { max: 30, per: 1m } }
+  finance: { connection: 3, schema: reports }
+  spare: { connection: 4, schema: x }
+rules:
+  - name: orders
+    when: { recipe: "ord*" }
+    publish:
+      - { target: sales, table: "orders_{date}", action: load }
+      - { target: finance, table: orders, action: truncateAndLoad, settleAfter: 5s }
+  - name: prod-only
+    when: { flow: 11, labels: { env: prod } }
+    publish:
+      - { target: finance, schema: prod, table: all, action: createAndLoad }
+`;
+
+async function fileOf(text: string): Promise<string> {
+  const folder = await mkdtemp(join(tmpdir(), "publish-relay-check-"));
+  releaseLater(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "rules.yaml");
+  await writeFile(path, text);
+  return path;
+}
+
+async function openTenant(options?: SimulatorOptions) {
+  const simulator = createSimulator(options);
+  await simulator.start();
+  releaseLater(() => simulator.stop());
+  const env = { DESIGNER_CLOUD_URL: simulator.url, DESIGNER_CLOUD_TOKEN: "simulator-token" };
+  return { simulator, env };
+}
+
+test("a good file ends with 0 also with warnings, and shows targets, publications and what is not repeatable", async () => {
+  const path = await fileOf(GOOD);
+  const { code, output } = await runCommand(["check", path]);
+  expect(code).toBe(0);
+  const lines = output.split("\n").map((line) => line.replace(`${path}:`, "FILE:"));
+  expect(lines[0]).toMatch(/^FILE:5:3: warning: no rule publishes to the target "spare"/);
+  expect(lines[1]).toMatch(/^FILE:11:\d+: warning: settleAfter is under 30s/);
+  expect(lines[2]).toMatch(/^FILE: good, version [0-9a-f]{12}, 3 targets, 2 rules, 2 warnings$/);
+  expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual(
+    expect.arrayContaining([
+      ["sales", "2", "public", "30 per 1m", "4"],
+      ["finance", "3", "reports", "no limit", "4"],
+      ["orders", "sales", "public.orders_{date}", "load *", "avro"],
+      ["orders", "finance", "reports.orders", "truncateAndLoad", "avro"],
+      ["prod-only", "finance", "prod.all", "createAndLoad *", "avro"],
+    ]),
+  );
+  expect(output).toContain("* not repeatable");
+});
+
+test("every error is told with file, line and column, and ends with 1", async () => {
+  const path = await fileOf(
+    GOOD.replace("settleAfter:", "settelAfter:").replace("target: sales", "target: sale"),
+  );
+  const { code, output } = await runCommand(["check", path]);
+  expect(code).toBe(1);
+  expect(output).toMatch(
+    /rules\.yaml:11:\d+: error: unknown key "settelAfter".*Did you mean "settleAfter"\?/,
+  );
+  expect(output).toMatch(/rules\.yaml:10:\d+: error: there is no target "sale". Did you mean "sales"\?/);
+  expect(output).toContain("2 errors");
+
+  const json = await runCommand(["check", path, "--json"]);
+  expect(json.code).toBe(1);
+  expect(JSON.parse(json.output)).toMatchObject({
+    file: path,
+    version: null,
+    errors: [{ line: 10, column: 19 }, { line: 11 }],
+    publications: [],
+  });
+});
+
+test("without an argument RULES_FILE is read; a file that is not there, or a wrong setting, ends with 2", async () => {
+  const path = await fileOf(GOOD);
+  const { code, output } = await runCommand(["check", "--json"], { RULES_FILE: path });
+  expect(code).toBe(0);
+  expect(JSON.parse(output)).toMatchObject({
+    errors: [],
+    warnings: [{ line: 5, column: 3 }, { line: 11 }],
+    targets: [{ name: "sales" }, { name: "finance" }, { name: "spare" }],
+    publications: [
+      { action: "load", repeatable: false },
+      { action: "truncateAndLoad", repeatable: true },
+      { action: "createAndLoad", repeatable: false },
+    ],
+  });
+  expect(JSON.parse(output)).not.toHaveProperty("live");
+  const missing = await runCommand(["check", join(path, "no.yaml")]);
+  expect(missing).toMatchObject({ code: 2, output: expect.stringContaining("cannot be read") });
+  const noPlatform = await runCommand(["check", path, "--live"]);
+  expect(noPlatform).toMatchObject({
+    code: 2,
+    output: expect.stringContaining("DESIGNER_CLOUD_URL is not set"),
+  });
+});
+
+test("--live asks of token and connections, and tells what the last job groups would have matched; it changes nothing", async () => {
+  const { simulator, env } = await openTenant();
+  const ledger = simulator.createJobGroup({ recipeId: 30, webhook: false });
+  simulator.createJobGroup({ recipeId: 27, status: "Failed", webhook: false });
+  const path = await fileOf(GOOD);
+  const { code, output } = await runCommand(["check", path, "--live", "--json"], env);
+  expect(code).toBe(0);
+  const { live } = JSON.parse(output) as { live: { findings: object[]; recent: object[] } };
+  expect(live.findings).toMatchObject([
+    { check: "token", verdict: "good" },
+    ...["sales", "finance", "spare"].flatMap((target, index) => [
+      { check: "exists", verdict: "good", targets: [target], connection: index + 2 },
+      { check: "redshift", verdict: "good" },
+      { check: "answers", verdict: "good" },
+      { check: "may write", verdict: "not tested" },
+    ]),
+  ]);
+  expect(live.recent).toMatchObject([
+    { jobGroupId: ledger, recipe: { id: 30 }, rules: [], withLabels: [], publications: [] },
+    {
+      jobGroupId: 2,
+      rules: ["orders"],
+      withLabels: ["prod-only"],
+      publications: [
+        { target: "sales", action: "load", table: expect.stringMatching(/^public\.orders_\d{8}$/) },
+        { target: "finance", table: "reports.orders", action: "truncateAndLoad" },
+      ],
+    },
+  ]);
+  expect(simulator.requests().every(({ method }) => method === "GET")).toBe(true);
+
+  const { output: text } = await runCommand(["check", path, "--live"], env);
+  expect(text).toMatch(
+    /^ {2}2 +27 "orders" +orders, prod-only \(if its labels come\) +sales public\.orders_\d/m,
+  );
+});
+
+test("--live: connections that are not there, of another kind or out of reach are wrong, and end with 1", async () => {
+  const { env } = await openTenant({
+    settings: { connections: [{ id: 2, name: "redshift-sales", reachable: false }] },
+  });
+  const path = await fileOf(
+    GOOD.replace("connection: 3", "connection: 77").replace("connection: 4", "connection: 1"),
+  );
+  const { code, output } = await runCommand(["check", path, "--live"], env);
+  expect(code).toBe(1);
+  expect(output).toMatch(/WRONG +answers +sales +the platform does not reach connection 2/);
+  expect(output).toMatch(/WRONG +exists +finance +the platform knows no connection 77/);
+  expect(output).toMatch(/WRONG +redshift +spare +connection 1 is of kind "s3", not Redshift/);
+});
+
+test("--live: a token that is refused is told once, and the connections are not tested", async () => {
+  const { simulator, env } = await openTenant();
+  const path = await fileOf(GOOD);
+  const { code, output } = await runCommand(["check", path, "--live"], {
+    ...env,
+    DESIGNER_CLOUD_TOKEN: "another-token",
+  });
+  expect(code).toBe(1);
+  expect(output).toContain("the platform refuses the token: set a good DESIGNER_CLOUD_TOKEN");
+  expect(output).not.toContain("another-token");
+  expect(output).toMatch(/not tested +exists +sales/);
+  expect(simulator.requests()).toHaveLength(1);
+});

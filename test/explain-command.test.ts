@@ -1,0 +1,182 @@
+import { pino } from "pino";
+import { expect, test } from "vitest";
+import { readConfig } from "../src/config.ts";
+import { runExplain } from "../src/explain-command.ts";
+import type { Explanation } from "../src/processors/explain-job-group.ts";
+import { createBreakerStore } from "../src/queues/breaker-store.ts";
+import { keysOf } from "../src/queues/names.ts";
+import { startScript } from "./support/processes.ts";
+import { openRedis } from "./support/redis.ts";
+import { openSite, type Site } from "./support/relay.ts";
+
+const MAIN = new URL("../src/main.ts", import.meta.url);
+const RULES = {
+  targets: {
+    sales: { connection: 2, schema: "public", rateLimit: { max: 1, per: "1h" }, concurrency: 3 },
+    finance: { connection: 3, schema: "reports" },
+  },
+  rules: [
+    {
+      name: "orders",
+      when: { recipe: "ord*", flow: 11 },
+      publish: [
+        { target: "sales", table: "orders", action: "load" },
+        { target: "finance", table: "orders_{jobGroupId}", action: "upsert" },
+      ],
+    },
+    {
+      name: "prod-only",
+      when: { flow: 11, labels: { env: "prod" } },
+      publish: [{ target: "sales", table: "prod", action: "load" }],
+    },
+    {
+      name: "this-one",
+      when: { jobGroup: 3 },
+      publish: [{ target: "finance", table: "everything", action: "load" }],
+    },
+    {
+      name: "ledger",
+      when: { recipe: [30, "led*"] },
+      publish: [{ target: "sales", table: "l", action: "load" }],
+    },
+  ],
+};
+
+const openTenant = () => openSite({ rules: RULES, simulator: { settings: { publishMs: 20 } } });
+
+async function explain(site: Site, jobGroupId: number, json: boolean, more: Record<string, string> = {}) {
+  return runExplain({ jobGroupId, json }, readConfig({ ...site.env, ...more }), pino({ level: "silent" }));
+}
+const told = (text: string) => JSON.parse(text) as Explanation;
+
+test("a job group that nobody reported is explained from the platform, and nothing is written", async () => {
+  const site = await openTenant();
+  const { text, ok } = await explain(site, 2, true);
+  expect(ok).toBe(true);
+  expect(told(text)).toMatchObject({
+    detail: "Nobody reported job group 2 to this relay. 2 publish tasks of job group 2 would be made.",
+    platform: { answered: true, known: true, words: "Job group 2 is Complete" },
+    facts: { recipe: { id: 27, name: "orders" }, flow: { id: 11 }, labels: {} },
+    rules: [
+      { name: "orders", matches: true },
+      {
+        name: "prod-only",
+        matches: false,
+        failed: { field: "labels.env", wanted: '"prod"', found: "not known" },
+      },
+      { name: "this-one", matches: false, failed: { field: "jobGroup", wanted: "3", found: "2" } },
+      {
+        name: "ledger",
+        matches: false,
+        failed: { field: "recipe", wanted: '30 or "led*"', found: '27 "orders"' },
+      },
+    ],
+    tasks: [
+      {
+        id: "jobgroup-2-2-public-orders",
+        state: "new",
+        request: {
+          method: "PUT",
+          path: "/v4/jobGroups/2/publish",
+          exact: true,
+          body: {
+            connection: { id: 2 },
+            path: ["public"],
+            table: "orders",
+            action: "load",
+            inputFormat: "avro",
+            flowNodeId: 27,
+          },
+        },
+      },
+      { id: "jobgroup-2-3-reports-orders_2", request: { body: { action: "upsert", table: "orders_2" } } },
+    ],
+    targets: [
+      {
+        name: "sales",
+        connection: 2,
+        pace: { max: 1, perMs: 3_600_000, nextStartInMs: 0 },
+        concurrency: 3,
+        paused: false,
+        breaker: { open: false },
+        queue: { waiting: 0, delayed: 0, active: 0 },
+      },
+      { name: "finance", pace: null, concurrency: 4 },
+    ],
+    record: null,
+  });
+  // BullMQ marks each queue that it opens with its version.
+  const keys = await openRedis().keys(`{${site.namespace}}*`);
+  expect(keys.filter((key) => !key.endsWith(":meta"))).toEqual([]);
+});
+
+test("what is told to be sent is what then is sent; afterwards the record, the pace, pause and breaker are told", async () => {
+  const site = await openTenant();
+  const foretold = told((await explain(site, 2, true)).text);
+  const relay = await site.start();
+  await relay.report(2);
+  await site.ended(2, 2);
+  const sent = site.puts(2).map(({ body }) => JSON.stringify(body));
+  expect(sent.toSorted()).toEqual(
+    foretold.tasks.map(({ request }) => JSON.stringify(request.body)).toSorted(),
+  );
+
+  await site.queue("publish.sales").pause();
+  await relay.report(4_711);
+  const breakers = createBreakerStore(openRedis(), keysOf(site.namespace));
+  for (let n = 0; n < 5; n++) await breakers.failed("finance", "the cluster is full");
+  const found = told((await explain(site, 2, true)).text);
+  expect(found).toMatchObject({
+    detail: "Nothing would be published again: 2 publish tasks of job group 2 stand in its record.",
+    tasks: [{ state: "published" }, { state: "published" }],
+    targets: [
+      { name: "sales", paused: true, breaker: { open: false } },
+      { name: "finance", paused: false, breaker: { open: true, failures: 5, words: "the cluster is full" } },
+    ],
+    record: { outcome: "dispatched", reportCount: 1, summary: "published 2 of 2" },
+  });
+  expect(found.targets[0]?.pace?.nextStartInMs).toBeGreaterThan(3_000_000);
+
+  const { text } = await explain(site, 2, false);
+  expect(text).toContain("  + orders: matches\n");
+  expect(text).toContain('  - ledger: recipe is 27 "orders", the rule asks for 30 or "led*"\n');
+  expect(text).toContain("jobgroup-2-2-public-orders: published (rule orders)");
+  expect(text).toContain('"table":"orders","action":"load"');
+  expect(text).toMatch(/ {2}sales: connection 2, 1 starts per 1h, the next in \d+ s, 3 at once, PAUSED/);
+  expect(text).toContain("breaker OPEN for");
+  expect(text).toMatch(/ {4}made by rules [0-9a-f]{12} from 1 report: webhook$/m);
+});
+
+test("one that the platform does not know, and a platform that is away, are told plainly and end with 1", async () => {
+  const site = await openTenant();
+  const command = startScript(MAIN, { args: ["explain", "999"], env: site.env });
+  const away = await explain(site, 3, false, { DESIGNER_CLOUD_URL: "http://127.0.0.1:9" });
+  expect(away.ok).toBe(false);
+  expect(away.text).toContain("(NO FULL ANSWER)");
+  expect(away.text).toContain("? orders: cannot be told");
+  expect(away.text).toMatch(/PUT .*"table":"everything".* \(not exact: the platform gave no full answer\)/);
+  expect(await command.exited).toMatchObject({ code: 1 });
+  expect(command.output()).toContain(
+    "Nobody reported job group 999 to this relay. The platform does not know job group 999",
+  );
+});
+
+test("a task whose rule and target are gone is told from the record, with what was sent", async () => {
+  const site = await openTenant();
+  const relay = await site.start();
+  await relay.report(2);
+  await site.ended(2, 2);
+  const later = await openSite({
+    rules: { targets: { other: { connection: 4, schema: "x" } }, rules: [] },
+    env: { NAMESPACE: site.namespace, DESIGNER_CLOUD_URL: site.simulator.url },
+  });
+  const { tasks, targets } = told((await explain(later, 2, true)).text);
+  expect(tasks).toMatchObject([
+    { rule: "orders", state: "published", inRules: false },
+    { rule: "orders", state: "published", inRules: false },
+  ]);
+  expect(targets).toMatchObject([
+    { inRules: false, pace: null, concurrency: null },
+    { inRules: false, pace: null, concurrency: null },
+  ]);
+});

@@ -1,0 +1,233 @@
+import fc from "fast-check";
+import { expect, test } from "vitest";
+import { PlatformError } from "../src/errors.ts";
+import { dispatchCompletion } from "../src/processors/dispatch-completion.ts";
+import { type ExplainDeps, explainJobGroup } from "../src/processors/explain-job-group.ts";
+import { asFirstSeen, gatherFacts, type JobGroup } from "../src/processors/job-group-facts.ts";
+import { bodyOf } from "../src/processors/publish-task.ts";
+import type { Completion, RecordedTask } from "../src/queues/completion-record.ts";
+import { PLANNED } from "../src/queues/record.ts";
+import { rulesNeed } from "../src/rules/lookups.ts";
+import { explainRules } from "../src/rules/match-rules.ts";
+import type { JobGroupFacts, PublishPlan, Rules } from "../src/rules/model.ts";
+import { parseRules } from "../src/rules/parse-rules.ts";
+import { planPublishes } from "../src/rules/plan-publishes.ts";
+import { taskId, taskKey } from "../src/rules/task-identity.ts";
+import { TASK_STATES, type TaskState } from "../src/rules/task-state.ts";
+
+const NOW = Date.UTC(2026, 10, 24, 12);
+const TABLES = ["orders", "Orders", "orders_{jobGroupId}", "t_{recipe}", "x_{flow}_{date}", "x_{labels.env}"];
+
+const patterns = (...all: (number | string)[]) =>
+  fc.uniqueArray(fc.constantFrom(...all), { minLength: 1, maxLength: 2 });
+const when = fc.oneof(
+  { weight: 1, arbitrary: fc.constant("all") },
+  {
+    weight: 4,
+    arbitrary: fc
+      .record(
+        {
+          jobGroup: patterns(31, "night*", "*"),
+          flow: patterns(11, "Sales", "S*", "12", "*"),
+          recipe: patterns(27, "orders", "o*", "28"),
+          flowRun: patterns(5, 6),
+          creator: patterns(1, 2),
+          workspace: patterns(1),
+          ranFrom: patterns("ui", "sched*"),
+          labels: fc.record({ env: patterns("prod", "pr*", "7") }),
+        },
+        { requiredKeys: [] },
+      )
+      .filter((conditions) => Object.keys(conditions).length > 0),
+  },
+);
+const publication = fc.record({
+  target: fc.constantFrom("sales", "finance"),
+  table: fc.constantFrom(...TABLES),
+  action: fc.constantFrom("load", "truncateAndLoad", "createAndLoad", "upsert"),
+});
+const folded = (table: string) => table.toLowerCase();
+const rulesFile = fc
+  .array(
+    fc.record({
+      when,
+      publish: fc.uniqueArray(publication, {
+        minLength: 1,
+        maxLength: 3,
+        selector: ({ target, table }) => `${target} ${folded(table)}`,
+      }),
+    }),
+    { maxLength: 5 },
+  )
+  .map((rules): Rules => {
+    const targets = { sales: { connection: 2, schema: "public" }, finance: { connection: 3, schema: "pub" } };
+    const named = rules.map((rule, index) => ({ name: `rule-${index}`, ...rule }));
+    return parseRules(JSON.stringify({ version: 1, targets, rules: named }), "rules.yaml").rules;
+  });
+
+const mostly = <T>(usual: T, ...rare: T[]) =>
+  fc.oneof({ weight: 8, arbitrary: fc.constant(usual) }, { weight: 1, arbitrary: fc.constantFrom(...rare) });
+const group = fc
+  .record(
+    {
+      status: mostly("Complete", "Failed", "Canceled", "InProgress", "strange"),
+      updatedAt: fc.integer({ min: NOW - 86_400_000, max: NOW }),
+      name: fc.constantFrom("nightly", "31", "other"),
+      ranFrom: fc.constantFrom("ui", "schedule"),
+      ranFor: mostly("recipe", "sampling"),
+      recipeId: fc.constantFrom(27, 28),
+      flowRunId: fc.constantFrom(5, 6),
+      creatorId: fc.constantFrom(1, 2),
+      workspaceId: fc.constant(1),
+    },
+    { requiredKeys: ["status", "updatedAt"] },
+  )
+  .map((fields): JobGroup => ({ id: 31, ...fields }));
+const recipeName = fc.option(fc.constantFrom("orders", "orders 2026"), { nil: undefined });
+const flowName = fc.option(fc.constantFrom("Sales", "no/table"), { nil: undefined });
+
+const worlds = fc.record({
+  /** Undefined: the platform does not know it. */
+  group: fc.option(group, { nil: undefined, freq: 9 }),
+  recipe: fc.record({ id: fc.constant(27), name: recipeName, flowId: fc.constantFrom(11, 12, undefined) }),
+  flow: flowName,
+  labels: fc.record({ env: fc.constantFrom("prod", "test", "no table", "7") }, { requiredKeys: [] }),
+  rules: rulesFile,
+  /** The rules by which some tasks were planned before, and how these stand now. */
+  before: fc.option(rulesFile, { nil: undefined }),
+  states: fc.array(fc.constantFrom(...TASK_STATES), { minLength: 1, maxLength: 4 }),
+});
+type World = typeof worlds extends fc.Arbitrary<infer T> ? T : never;
+
+function platformOf(world: World) {
+  const unknown = new PlatformError("not there", {
+    next: "refused",
+    status: 404,
+    code: "DataNotFoundException",
+  });
+  const { id, name, flowId } = world.recipe;
+  return {
+    getJobGroup: async () => world.group ?? Promise.reject(unknown),
+    getRecipe: async () => ({
+      id,
+      ...(name !== undefined && { name }),
+      ...(flowId !== undefined && { flowId }),
+    }),
+    getFlow: async (flow: number) => ({ id: flow, ...(world.flow !== undefined && { name: world.flow }) }),
+  };
+}
+
+const completionOf = ({ labels }: World): Completion => ({
+  rev: 1,
+  labels,
+  source: "webhook",
+  reportedAt: NOW,
+  reportCount: 1,
+  reports: [],
+});
+
+/** What dispatch writes into the record and puts on the queues. */
+async function dispatch(world: World, rules: Rules, recorded: readonly RecordedTask[]) {
+  const added: PublishPlan[] = [];
+  const states = new Map(recorded.map(({ plan, record }) => [taskKey(plan), record]));
+  await dispatchCompletion(
+    31,
+    {
+      platform: platformOf(world),
+      records: {
+        read: async () => ({ completion: completionOf(world), tasks: [...recorded] }),
+        plan: async (_, plans) => plans.map((plan) => states.get(taskKey(plan))),
+        conclude: async () => true,
+      },
+      rules: { current: rules, needs: rulesNeed, plan: planPublishes },
+      fanOut: {
+        first: async (_, plans) => plans[0],
+        add: async (_, plans) => void added.push(...plans),
+        hasJob: async () => true,
+      },
+      now: () => NOW,
+    },
+    { stalls: 0, signal: new AbortController().signal, tell: () => {}, show: () => {} },
+  );
+  return added;
+}
+
+function explainDeps(world: World, recorded: readonly RecordedTask[], reported: boolean): ExplainDeps {
+  return {
+    read: async () => ({ ...(reported && { completion: completionOf(world) }), tasks: recorded }),
+    platform: platformOf(world),
+    held: async () => undefined,
+    rules: { current: world.rules, needs: rulesNeed, plan: planPublishes, explain: explainRules },
+    platformTimeoutMs: 1_000,
+    now: () => NOW,
+    gate: async () => ({ ms: 0, words: "" }),
+    target: async (name) => ({
+      name,
+      inRules: true,
+      pace: null,
+      concurrency: 4,
+      paused: false,
+      breaker: { open: false, failures: 0, openMs: 0, words: "" },
+      queue: { waiting: 0, delayed: 0, active: 0 },
+    }),
+  };
+}
+
+async function factsOf(world: World, recorded: readonly RecordedTask[]): Promise<JobGroupFacts> {
+  const { labels } = completionOf(world);
+  if (!world.group) return { jobGroupId: 31, finishedAt: NOW, labels };
+  const group = asFirstSeen(world.group, recorded);
+  return gatherFacts(group, labels, platformOf(world), rulesNeed(world.rules), new AbortController().signal);
+}
+
+async function recordedBefore(world: World): Promise<RecordedTask[]> {
+  if (!world.before) return [];
+  // A publish since has touched the job group: {date} is that of its end.
+  const then = world.group && { ...world.group, updatedAt: world.group.updatedAt - 86_400_000 };
+  const plans = await dispatch({ ...world, group: then }, world.before, []);
+  return plans.map((plan, index) => {
+    const state: TaskState = world.states[index % world.states.length] ?? "planned";
+    return { plan, record: { ...PLANNED, state }, json: "" };
+  });
+}
+
+test("of 1,000 random completions explain tells what dispatch then does: which rules match, which PUTs are new", async () => {
+  const seen = { published: 0, nothing: 0, known: 0 };
+  await fc.assert(
+    fc.asyncProperty(worlds, async (world) => {
+      const recorded = await recordedBefore(world);
+      const added = await dispatch(world, world.rules, recorded);
+      const explained = await explainJobGroup(31, explainDeps(world, recorded, true));
+
+      const fresh = explained.tasks.filter(({ state }) => state === "new");
+      expect(fresh.map(({ id, request }) => ({ id, body: request.body }))).toEqual(
+        added.map((plan) => ({ id: taskId(31, taskKey(plan)), body: bodyOf(plan) })),
+      );
+      // What stands in the record is told as it was planned, whatever the rules say now.
+      const standing = explained.tasks.filter(({ state }) => state !== "new");
+      const byId = (a: { id: string }, b: { id: string }) => (a.id < b.id ? -1 : 1);
+      expect(
+        standing.map(({ id, state, request }) => ({ id, state, body: request.body })).sort(byId),
+      ).toEqual(
+        recorded
+          .map(({ plan, record }) => ({
+            id: taskId(31, taskKey(plan)),
+            state: record.state,
+            body: bodyOf(plan),
+          }))
+          .sort(byId),
+      );
+      const matching = explained.rules.filter(({ matches }) => matches === true);
+      const facts = await factsOf(world, recorded);
+      expect(matching.map(({ name }) => name)).toEqual(planPublishes(world.rules, facts).matched);
+      for (const { matches, failed, reasons } of explained.rules) {
+        expect(failed === undefined).toBe(matches === true);
+        expect(failed?.field).toBe(reasons.find(({ holds }) => !holds)?.field);
+      }
+      seen[added.length > 0 ? "published" : recorded.length > 0 ? "known" : "nothing"]++;
+    }),
+    { numRuns: 1_000 },
+  );
+  // The test says little if one of these hardly came about.
+  for (const times of Object.values(seen)) expect(times).toBeGreaterThan(100);
+});
