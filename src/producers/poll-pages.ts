@@ -3,12 +3,15 @@ export interface ListedGroup {
   readonly id: number;
   readonly status?: string;
   readonly ranFor?: string;
+  readonly createdAt?: number;
   /** Epoch milliseconds of the platform's clock. */
   readonly updatedAt: number;
 }
 
 export interface Page {
   readonly groups: readonly ListedGroup[];
+  /** Rows that stood on the page and could not be read. */
+  readonly unreadable?: number;
   /** How many there are in all, where the platform says so. */
   readonly count?: number;
   /** When the platform answered, by its own clock, cut to the second. */
