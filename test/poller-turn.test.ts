@@ -144,15 +144,108 @@ describe("pages", () => {
     expect(world.polled()).toEqual(expect.arrayContaining(ids));
   });
 
-  test("a platform that ignores the offset is not asked for ever", async () => {
-    const world = await begun({ count: "none" });
-    const ids = world.createMany(40);
+  test.each(["all", "none"] as const)(
+    "more are removed between two pages than pages overlap by: none of the others is missed (count: %s)",
+    async (count) => {
+      const world = await begun({ count, cap: 50 });
+      const ids = world.createMany(300);
+      // The newest go, so that all the others move up.
+      const gone = ids.splice(-130);
+      world.whileListing(() => gone.splice(-40).forEach(world.remove));
+      await world.turns();
+      expect(world.polled()).toEqual(expect.arrayContaining(ids));
+    },
+  );
+
+  test("so many are removed that a page is empty before the end: none of the others is missed", async () => {
+    const world = await begun({ count: "none", cap: 50 });
+    const ids = world.createMany(120);
+    const gone = ids.splice(-60);
+    let page = 0;
+    world.whileListing(() => {
+      if (++page === 2) gone.forEach(world.remove);
+    });
+    await world.turns();
+    expect(world.polled()).toEqual(expect.arrayContaining(ids));
+  });
+
+  test("a list of which no page follows another is begun anew with the next turn, and the cursor waits", async () => {
+    const world = await begun({ cap: 10, count: "none" });
+    const { position } = await world.store.load();
+    world.createMany(30);
+    const { list } = world.deps;
+    let id = 1_000;
+    Object.assign(world.deps, {
+      list: async (...asked: Parameters<typeof list>) => {
+        const page = await list(...asked);
+        id -= 20;
+        return { ...page, groups: page.groups.map((group, i) => ({ ...group, id: id - i })) };
+      },
+      sourcesOf: async (ids: readonly number[]) => ids.map(() => "webhook"),
+    });
+    // Back at its beginning a list is followed from there; here it never gets so far.
+    const deep = { ...(await world.store.load()), position: position! };
+    const tail = Array.from({ length: 10 }, (_, i) => 9_000 - i);
+    const sweep = {
+      ...{ since: 0, offset: 900, tail, dry: false, misses: 0 },
+      ...{ startedAt: world.now(), highest: world.now() },
+    };
+    await world.store.advance(deep.rev, { position: deep.position, sweep, held: [] });
+    expect(await world.turn()).toMatchObject({ pages: 5, more: false });
+    const after = await world.store.load();
+    expect(after.position).toEqual(position);
+    expect(after.sweep).toMatchObject({ offset: 0, tail: [] });
+    Object.assign(world.deps, { list });
+    expect((await world.turns()).at(-1)).toMatchObject({ more: false });
+    expect((await world.store.load()).position?.cursor).toBeGreaterThan(position!.cursor);
+  });
+
+  test.each([20, 25, 60])(
+    "%i new ones between each two of twelve pages are not taken for the end of a list without a count",
+    async (many) => {
+      const world = await begun({ cap: 25, count: "none", settings: { maxPages: 5 } });
+      const ids = world.createMany(300);
+      let page = 0;
+      world.whileListing(() => {
+        if (page++ < 12) world.createMany(many);
+      });
+      await world.turns();
+      expect(world.polled()).toEqual(expect.arrayContaining(ids));
+      world.pass(MINUTE);
+      await world.turns();
+      expect(world.polled()).toEqual(world.complete());
+    },
+  );
+
+  test.each([1, 2, 20])(
+    "a platform that ignores the offset is not asked for ever by %i pages a turn",
+    async (maxPages) => {
+      const world = await begun({ count: "none", settings: { maxPages } });
+      const ids = world.createMany(40);
+      const { list } = world.deps;
+      Object.assign(world.deps, {
+        list: (query: Parameters<typeof list>[0], signal: AbortSignal) =>
+          list({ ...query, offset: 0 }, signal),
+      });
+      const turns = await world.turns();
+      expect(turns.reduce((sum, { pages }) => sum + pages, 0)).toBe(3);
+      expect(world.polled()).toEqual(ids);
+      expect((await world.store.load()).sweep).toBeUndefined();
+    },
+  );
+
+  test("a row that cannot be read counts as a row: the pages go on behind it", async () => {
+    const world = await begun({ cap: 10 });
+    const ids = world.createMany(35);
     const { list } = world.deps;
     Object.assign(world.deps, {
-      list: (query: Parameters<typeof list>[0], signal: AbortSignal) => list({ ...query, offset: 0 }, signal),
+      list: async (...asked: Parameters<typeof list>) => {
+        const page = await list(...asked);
+        const groups = page.groups.filter(({ id }) => id !== ids[20]);
+        return { ...page, groups, unreadable: page.groups.length - groups.length };
+      },
     });
-    expect(await world.turn()).toMatchObject({ pages: 3, more: false });
-    expect(world.polled()).toEqual(ids);
+    expect(await world.turns()).toMatchObject([{ more: false, jobGroups: 34 }]);
   });
 
   test("a turn reads so many pages; the next goes on there, and the cursor waits for the end", async () => {

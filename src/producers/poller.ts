@@ -1,6 +1,6 @@
 import type { Held, PollStore, Position } from "../queues/poll-store.ts";
 import { type HeldDeps, type HeldSettings, settleHeld, type SettledHeld } from "./poll-held.ts";
-import { isLastPage, type ListedGroup, nextOffset, type Page, PAGE_LIMIT } from "./poll-pages.ts";
+import { FIRST_PLACE, type ListedGroup, type Page, PAGE_LIMIT, placeAfter } from "./poll-pages.ts";
 
 export interface PollDeps extends HeldDeps {
   /** A page of the job groups that are complete and changed at or after `since`, the newest id first. */
@@ -41,7 +41,7 @@ export async function pollTurn(
   settings: PollSettings,
   signal: AbortSignal,
 ): Promise<PollTurn> {
-  const look: Look = { pages: 0, seen: new Set(), found: new Set(), platformNow: deps.now(), end: "capped" };
+  const look: Look = { pages: 0, found: new Set(), platformNow: deps.now(), end: "capped" };
   const trouble = await sweep(deps, settings, look, signal).then(
     () => undefined,
     (error: unknown) => ({ error }),
@@ -63,23 +63,20 @@ export async function pollTurn(
 /** What a turn has seen so far. */
 interface Look {
   pages: number;
-  /** All ids that came, to know a page that brings nothing new. */
-  readonly seen: Set<number>;
   /** Those that finished and are the user's. */
   readonly found: Set<number>;
   platformNow: number;
-  end: "capped" | "complete" | "taken over";
+  end: "capped" | "complete" | "torn" | "taken over";
 }
 
 /** Reads pages until the list has ended or the turn's pages are used up; each is written down before the next is read. */
 async function sweep(deps: PollDeps, settings: PollSettings, look: Look, signal: AbortSignal): Promise<void> {
   let { rev, position, sweep: current } = await deps.store.load();
-  let barren = 0;
   while (look.pages < settings.maxPages) {
     const askedAt = deps.now();
     const since = current?.since ?? windowStart(position, settings, askedAt);
-    const offset = current?.offset ?? 0;
-    const page = await deps.list({ since, limit: PAGE_LIMIT, offset }, signal);
+    const place = current ?? FIRST_PLACE;
+    const page = await deps.list({ since, limit: PAGE_LIMIT, offset: place.offset }, signal);
     look.pages++;
     const time = timeOf(page, askedAt, deps.now());
     look.platformNow = time.now;
@@ -87,23 +84,21 @@ async function sweep(deps: PollDeps, settings: PollSettings, look: Look, signal:
     const { floor } = position;
     const groups = page.groups.filter((group) => isWanted(group, Math.max(since, floor)));
 
-    barren = page.groups.some(({ id }) => !look.seen.has(id)) ? 0 : barren + 1;
-    for (const { id } of page.groups) look.seen.add(id);
     for (const { id } of groups) look.found.add(id);
     const highest = Math.max(current?.highest ?? floor, ...groups.map(({ updatedAt }) => updatedAt));
     // Where the clocks may differ unseen, what stands on the first page is surely not from after it was read.
     const surely = page.at === undefined ? Math.min(time.earliest, highest) : time.earliest;
     const startedAt = current?.startedAt ?? surely;
-    const read = { offset, rows: page.groups.length, count: page.count, barren };
-    const last = isLastPage(read);
+    const after = placeAfter(place, page);
+    const last = after.next === "end";
     // Not beyond its start: what finished since may stand on a page that was read before.
     if (last) position = { ...position, cursor: Math.max(position.cursor, Math.min(highest, startedAt)) };
-    current = last ? undefined : { since, offset: nextOffset(read), startedAt, highest };
+    current = last ? undefined : { ...after.place, since, startedAt, highest };
 
     const held = await unknownOf(deps, groups);
     const mine = await deps.store.advance(rev, { position, held, ...(current && { sweep: current }) });
-    if (last || !mine) {
-      look.end = mine ? "complete" : "taken over";
+    if (!mine || after.next !== "on") {
+      look.end = !mine ? "taken over" : after.next === "end" ? "complete" : "torn";
       return;
     }
     rev++;
@@ -153,6 +148,7 @@ function inWords({ pages, found, end }: Look, { reported, lost, held }: SettledH
   const rest = {
     capped: "; more pages follow at once",
     complete: "",
+    torn: "; the list changed faster than it could be read: it is read anew next time",
     "taken over": "; another turn has taken over",
   };
   return `Looked at ${counted(pages, "page")}, ${counted(found.size, "job group")}: ${reported} new${missed}${kept}${rest[end]}`;

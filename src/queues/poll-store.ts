@@ -17,6 +17,12 @@ const sweepSchema = z.object({
   /** What its pages are asked for with; the offset means nothing with another. */
   since: z.number(),
   offset: z.number(),
+  // Absent in what an earlier version wrote.
+  tail: z.array(z.number()).readonly().default([]),
+  dry: z.boolean().default(false),
+  misses: z.number().default(0),
+  emptyAt: z.number().optional(),
+  resume: z.number().optional(),
   startedAt: z.number(),
   /** The latest change that it has seen. */
   highest: z.number(),
