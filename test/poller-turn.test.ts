@@ -452,14 +452,23 @@ describe("the grace", () => {
     expect(await world.store.figures()).toMatchObject({ found: 1, losses: 1 });
   });
 
-  test("a list that cannot be read does not keep what is held from being reported", async () => {
-    const world = await begun(withGrace);
-    const id = world.create();
-    world.pass(MINUTE);
-    await world.turn();
-    world.pass(MINUTE);
-    world.failWith(new Error("no list today"));
-    await expect(world.turn()).rejects.toThrow("no list today");
-    expect(world.polled()).toEqual([id]);
+  test("a list that cannot be read says no time: what is held waits, whatever the relay's clock says", async () => {
+    for (const aheadMs of [0, HOUR]) {
+      const world = await begun({ ...withGrace, aheadMs });
+      const [id, told] = world.createMany(2) as [number, number];
+      world.pass(MINUTE);
+      await world.turn();
+      world.failWith(new Error("no list today"));
+      await expect(world.turn()).rejects.toThrow("no list today");
+      // A webhook may still come, and is not lost.
+      world.webhook(told);
+      world.pass(MINUTE);
+      await expect(world.turn()).rejects.toThrow("no list today");
+      expect(world.polled()).toEqual([]);
+      expect(await world.store.figures()).toMatchObject({ found: 0, losses: 0 });
+      world.failWith(undefined);
+      expect(await world.turn()).toMatchObject({ reported: 1, lost: 1 });
+      expect(world.polled()).toEqual([id]);
+    }
   });
 });

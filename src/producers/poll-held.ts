@@ -32,12 +32,13 @@ type Done = Held & { readonly as: Settled };
 
 /**
  * Looks at all that were found and that nobody had reported: forgets those that were reported since, reports those
- * whose grace is over, and holds the others on.
+ * whose grace is over, and holds the others on. Without the platform's time no grace is over: by our own clock, if it
+ * is ahead, a webhook would count as lost before it could come.
  */
 export async function settleHeld(
   deps: HeldDeps,
   { graceMs, webhooks }: HeldSettings,
-  platformNow: number,
+  platformNow: number | undefined,
   signal: AbortSignal,
 ): Promise<SettledHeld> {
   const [all, { position }] = await Promise.all([deps.store.held(), deps.store.load()]);
@@ -59,7 +60,7 @@ export async function settleHeld(
     const source = sources[i];
     // What the poller reported in a turn that ended before it was done with it is not reported again.
     if (source !== undefined) known.push({ ...one, as: source === "poller" ? oursAs(one) : "known" });
-    else (one.updatedAt + graceMs <= platformNow ? due : waiting).push(one);
+    else (platformNow !== undefined && one.updatedAt + graceMs <= platformNow ? due : waiting).push(one);
   }
   const ours = await settle(deps, known);
   for (let i = 0; i < due.length && !signal.aborted; i += AT_ONCE) {

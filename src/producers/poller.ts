@@ -41,7 +41,7 @@ export async function pollTurn(
   settings: PollSettings,
   signal: AbortSignal,
 ): Promise<PollTurn> {
-  const look: Look = { pages: 0, found: new Set(), platformNow: deps.now(), end: "capped" };
+  const look: Look = { pages: 0, found: new Set(), platformNow: undefined, end: "capped" };
   const trouble = await sweep(deps, settings, look, signal).then(
     () => undefined,
     (error: unknown) => ({ error }),
@@ -65,7 +65,8 @@ interface Look {
   pages: number;
   /** Those that finished and are the user's. */
   readonly found: Set<number>;
-  platformNow: number;
+  /** Absent before a page was read: our own clock alone says nothing of theirs. */
+  platformNow: number | undefined;
   end: "capped" | "complete" | "torn" | "taken over";
 }
 
@@ -80,7 +81,7 @@ async function sweep(deps: PollDeps, settings: PollSettings, look: Look, signal:
     look.pages++;
     const time = timeOf(page, askedAt, deps.now());
     look.platformNow = time.now;
-    position ??= firstPosition(settings, page, look.platformNow);
+    position ??= firstPosition(settings, page, time.now);
     const { floor } = position;
     const groups = page.groups.filter((group) => isWanted(group, Math.max(since, floor)));
 
