@@ -3,6 +3,7 @@ import { type Config, pollingOf } from "./config.ts";
 import { PlatformError } from "./errors.ts";
 import { everyMinute } from "./every-minute.ts";
 import type { Report } from "./producers/accept-report.ts";
+import { createEndedBefore } from "./producers/ended-before.ts";
 import { type PollDeps, type PollSettings, pollTurn } from "./producers/poller.ts";
 import type { Outcome, Run } from "./queues/outcome.ts";
 import { endPollSchedule, mendPollSchedule, pollOn, startPollSchedule } from "./queues/poll-schedule.ts";
@@ -106,6 +107,7 @@ function depsOf({ core, store, report, log }: PollParts): PollDeps {
       return page;
     },
     store,
+    endedBefore: createEndedBefore((id, signal) => core.platform.listJobs(id, signal)),
     sourcesOf: core.completions.sourcesOf,
     report,
     onLoss: ({ id, updatedAt }) =>

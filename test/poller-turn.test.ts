@@ -27,6 +27,41 @@ describe("where it begins", () => {
     expect(world.reportsOf(after)).toEqual(["poller"]);
   });
 
+  test("what ended before the first look and is touched by a publish later is left alone, and looked at once", async () => {
+    const world = createPollWorld();
+    const [before, untold] = world.createMany(2) as [number, number];
+    const running = world.create({ status: "InProgress" });
+    world.pass(HOUR);
+    await world.turns();
+    world.pass(HOUR);
+    const after = world.create();
+    for (const id of [before, after]) world.touch(id);
+    world.finish(running);
+    expect(await world.turn()).toMatchObject({
+      reported: 2,
+      words:
+        "Looked at 1 page, 3 job groups: 2 new, 1 left alone (ended before the first look, and touched since)",
+    });
+    world.pass(MINUTE);
+    world.touch(before);
+    await world.turn();
+    expect(world.polled()).toEqual([running, after]);
+    // One that was created since needs no look.
+    expect(world.jobsAsked).toEqual([running, before]);
+    expect(world.reportsOf(untold)).toEqual([]);
+  });
+
+  test("what POLL_SINCE asks for is not taken for older when a publish touched it", async () => {
+    const world = createPollWorld({ settings: { since: { at: BEGIN + HOUR } } });
+    const [old, slow] = world.createMany(2) as [number, number];
+    world.pass(2 * HOUR);
+    world.finish(slow);
+    world.pass(HOUR);
+    for (const id of [old, slow]) world.touch(id);
+    await world.turns();
+    expect(world.polled()).toEqual([slow]);
+  });
+
   test.each([
     ["a time", { at: BEGIN + HOUR }],
     ["how far back", { backMs: HOUR }],

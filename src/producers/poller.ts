@@ -1,11 +1,13 @@
 import type { Held, PollStore, Position } from "../queues/poll-store.ts";
 import { type HeldDeps, type HeldSettings, settleHeld, type SettledHeld } from "./poll-held.ts";
+import type { EndedBefore } from "./ended-before.ts";
 import { FIRST_PLACE, type ListedGroup, type Page, PAGE_LIMIT, placeAfter } from "./poll-pages.ts";
 
 export interface PollDeps extends HeldDeps {
   /** A page of the job groups that are complete and changed at or after `since`, the newest id first. */
   list(query: { since: number; limit: number; offset: number }, signal: AbortSignal): Promise<Page>;
   readonly store: Pick<PollStore, "load" | "advance" | "held" | "settle">;
+  readonly endedBefore: EndedBefore;
   /** The relay's clock, in epoch milliseconds; it may differ from the platform's. */
   readonly now: () => number;
 }
@@ -41,7 +43,13 @@ export async function pollTurn(
   settings: PollSettings,
   signal: AbortSignal,
 ): Promise<PollTurn> {
-  const look: Look = { pages: 0, found: new Set(), platformNow: undefined, end: "capped" };
+  const look: Look = {
+    pages: 0,
+    found: new Set(),
+    earlier: new Set(),
+    platformNow: undefined,
+    end: "capped",
+  };
   const trouble = await sweep(deps, settings, look, signal).then(
     () => undefined,
     (error: unknown) => ({ error }),
@@ -65,6 +73,8 @@ interface Look {
   pages: number;
   /** Those that finished and are the user's. */
   readonly found: Set<number>;
+  /** Those of them that ended before the poller's first look, and were touched since. */
+  readonly earlier: Set<number>;
   /** Absent before a page was read: our own clock alone says nothing of theirs. */
   platformNow: number | undefined;
   end: "capped" | "complete" | "torn" | "taken over";
@@ -96,7 +106,7 @@ async function sweep(deps: PollDeps, settings: PollSettings, look: Look, signal:
     if (last) position = { ...position, cursor: Math.max(position.cursor, Math.min(highest, startedAt)) };
     current = last ? undefined : { ...after.place, since, startedAt, highest };
 
-    const held = await unknownOf(deps, groups);
+    const held = await unknownOf(deps, groups, floor, look, signal);
     const mine = await deps.store.advance(rev, { position, held, ...(current && { sweep: current }) });
     if (!mine || after.next !== "on") {
       look.end = !mine ? "taken over" : after.next === "end" ? "complete" : "torn";
@@ -135,24 +145,40 @@ function timeOf({ at }: Page, askedAt: number, answeredAt: number): { now: numbe
   return { now: askedAt >= earliest && askedAt < at + 1_000 ? askedAt : earliest, earliest };
 }
 
-async function unknownOf(deps: PollDeps, groups: readonly ListedGroup[]): Promise<Held[]> {
-  const sources = await deps.sourcesOf(groups.map(({ id }) => id));
-  return groups.flatMap(({ id, updatedAt }, i) => (sources[i] === undefined ? [{ id, updatedAt }] : []));
+/** Those that nobody reported, and that did not end before the floor. */
+async function unknownOf(
+  { sourcesOf, endedBefore }: PollDeps,
+  groups: readonly ListedGroup[],
+  floor: number,
+  { earlier }: Look,
+  signal: AbortSignal,
+): Promise<Held[]> {
+  const sources = await sourcesOf(groups.map(({ id }) => id));
+  const held: Held[] = [];
+  for (const [i, { id, updatedAt, createdAt }] of groups.entries()) {
+    if (sources[i] !== undefined) continue;
+    // One that was made since cannot have ended before. The others are few, and asked for one by one.
+    if ((createdAt ?? 0) < floor && (await endedBefore(id, floor, signal))) earlier.add(id);
+    else held.push({ id, updatedAt });
+  }
+  return held;
 }
 
 /** `Looked at 3 pages, 41 job groups: 2 new, 1 held back until 2026-11-24T08:02:00.000Z`. */
-function inWords({ pages, found, end }: Look, { reported, lost, held }: SettledHeld): string {
+function inWords({ pages, found, earlier, end }: Look, { reported, lost, held }: SettledHeld): string {
   const missed = lost === 0 ? "" : ` (${lost} of which no webhook came)`;
   const until = held.until === undefined ? "" : new Date(held.until).toISOString();
   const kept =
     held.count === 0 ? "" : `, ${held.count} held back${held.count > 1 ? ", the first" : ""} until ${until}`;
+  const alone =
+    earlier.size === 0 ? "" : `, ${earlier.size} left alone (ended before the first look, and touched since)`;
   const rest = {
     capped: "; more pages follow at once",
     complete: "",
     torn: "; the list changed faster than it could be read: it is read anew next time",
     "taken over": "; another turn has taken over",
   };
-  return `Looked at ${counted(pages, "page")}, ${counted(found.size, "job group")}: ${reported} new${missed}${kept}${rest[end]}`;
+  return `Looked at ${counted(pages, "page")}, ${counted(found.size, "job group")}: ${reported} new${missed}${kept}${alone}${rest[end]}`;
 }
 
 const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
