@@ -109,11 +109,13 @@ function depsOf({ core, store, report, log }: PollParts): PollDeps {
     store,
     endedBefore: createEndedBefore((id, signal) => core.platform.listJobs(id, signal)),
     sourcesOf: core.completions.sourcesOf,
+    missWebhook: core.completions.missWebhook,
+    countedAsLost: core.completions.countedAsLost,
     report,
-    onLoss: ({ id, updatedAt }) =>
+    onLoss: ({ id, updatedAt, as }) =>
       log.warn(
         { jobGroupId: id, finishedAt: new Date(updatedAt).toISOString() },
-        `no webhook told of job group ${id} in time: the poller reported it`,
+        `no webhook told of job group ${id} in time: ${as === "missed" ? "others" : "the poller"} reported it`,
       ),
     now: Date.now,
   };

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { createCompletionRecords } from "../src/queues/completion-record.ts";
+import { keysOf } from "../src/queues/names.ts";
 import { BEGIN, createPollWorld, MINUTE } from "./support/poll-world.ts";
+import { newNamespace, openRedis } from "./support/redis.ts";
 
 const HOUR = 60 * MINUTE;
 /** A poller that has looked once, so that it knows where it began. */
@@ -423,6 +426,59 @@ describe("the grace", () => {
     expect(await world.turn()).toMatchObject({ reported: 0, held: 0 });
     expect([before, during].map(world.reportsOf)).toEqual([["webhook"], ["webhook"]]);
     expect(await world.store.figures()).toMatchObject({ found: 0, losses: 0 });
+  });
+
+  test("what others reported and no webhook is counted as lost once, and not reported again", async () => {
+    const world = createPollWorld(withGrace);
+    const older = world.create({ status: "InProgress" });
+    world.pass(MINUTE);
+    await world.turns();
+    world.pass(MINUTE);
+    const [both, alone, late] = world.createMany(3) as [number, number, number];
+    world.finish(older);
+    for (const id of [older, both, alone]) world.api(id);
+    world.pass(MINUTE);
+    expect(await world.turn()).toMatchObject({ reported: 0, lost: 0, held: 1 });
+    world.webhook(both);
+    world.api(late);
+    world.pass(MINUTE);
+    expect(await world.turn()).toMatchObject({
+      reported: 0,
+      lost: 2,
+      held: 0,
+      words: "Looked at 1 page, 4 job groups: 0 new, 2 that others reported and no webhook",
+    });
+    for (let minute = 0; minute < 3; minute++) {
+      world.pass(MINUTE);
+      world.touch(alone);
+      expect(await world.turn()).toMatchObject({ reported: 0, lost: 0 });
+    }
+    expect(world.lost).toEqual([alone, late]);
+    expect(world.polled()).toEqual([]);
+    expect(await world.store.figures()).toMatchObject({ found: 0, losses: 2 });
+  });
+
+  test("a record tells whether a webhook is among its reports, and that its loss was counted", async () => {
+    const redis = openRedis();
+    const keys = keysOf(newNamespace());
+    const records = createCompletionRecords(redis, keys, HOUR);
+    const report = (id: number, source: string) => records.merge(id, { source, labels: {} });
+    for (const id of [1, 2, 3]) await report(id, "message");
+    await report(2, "webhook");
+    await report(4, "webhook");
+    expect(await records.missWebhook([1, 2, 3, 4, 5])).toEqual([true, false, true, false, false]);
+    await records.countedAsLost([3, 5]);
+    expect(await records.missWebhook([1, 3])).toEqual([true, false]);
+    expect(await redis.exists(keys.group(5))).toBe(0);
+    expect((await records.read(3)).completion).toMatchObject({ rev: 1, reportCount: 1 });
+  });
+
+  test("with webhooks off what others reported is not counted", async () => {
+    const world = await begun({ settings: { graceMs: MINUTE } });
+    world.api(world.create());
+    world.pass(2 * MINUTE);
+    expect(await world.turn()).toMatchObject({ reported: 0, lost: 0 });
+    expect(await world.store.held()).toEqual([]);
   });
 
   test("a webhook that comes in the very moment of the report is no loss", async () => {

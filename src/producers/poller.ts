@@ -1,5 +1,5 @@
 import type { Held, PollStore, Position } from "../queues/poll-store.ts";
-import { type HeldDeps, type HeldSettings, settleHeld, type SettledHeld } from "./poll-held.ts";
+import { type HeldDeps, type HeldSettings, missingOf, settleHeld, type SettledHeld } from "./poll-held.ts";
 import type { EndedBefore } from "./ended-before.ts";
 import { FIRST_PLACE, type ListedGroup, type Page, PAGE_LIMIT, placeAfter } from "./poll-pages.ts";
 
@@ -55,10 +55,11 @@ export async function pollTurn(
     (error: unknown) => ({ error }),
   );
   if (trouble && signal.aborted) throw trouble.error;
-  const { reported, lost, held } = await settleHeld(deps, settings, look.platformNow, signal);
+  const settled = await settleHeld(deps, settings, look.platformNow, signal);
+  const { reported, lost, held } = settled;
   if (trouble) throw trouble.error;
   return {
-    words: inWords(look, { reported, lost, held }),
+    words: inWords(look, settled),
     pages: look.pages,
     jobGroups: look.found.size,
     reported,
@@ -106,7 +107,7 @@ async function sweep(deps: PollDeps, settings: PollSettings, look: Look, signal:
     if (last) position = { ...position, cursor: Math.max(position.cursor, Math.min(highest, startedAt)) };
     current = last ? undefined : { ...after.place, since, startedAt, highest };
 
-    const held = await unknownOf(deps, groups, floor, look, signal);
+    const held = await toHold(deps, groups, { ...position, webhooks: settings.webhooks }, look, signal);
     const mine = await deps.store.advance(rev, { position, held, ...(current && { sweep: current }) });
     if (!mine || after.next !== "on") {
       look.end = !mine ? "taken over" : after.next === "end" ? "complete" : "torn";
@@ -145,28 +146,41 @@ function timeOf({ at }: Page, askedAt: number, answeredAt: number): { now: numbe
   return { now: askedAt >= earliest && askedAt < at + 1_000 ? askedAt : earliest, earliest };
 }
 
-/** Those that nobody reported, and that did not end before the floor. */
-async function unknownOf(
-  { sourcesOf, endedBefore }: PollDeps,
+/**
+ * Those that nobody reported and that did not end before the floor; and, to count them, those that others reported but
+ * no webhook. Of these only what was made since the first look: who knew the others, and whether a webhook could have
+ * come, is not told.
+ */
+async function toHold(
+  deps: PollDeps,
   groups: readonly ListedGroup[],
-  floor: number,
+  { floor, begunAt, webhooks }: Position & { readonly webhooks: boolean },
   { earlier }: Look,
   signal: AbortSignal,
 ): Promise<Held[]> {
-  const sources = await sourcesOf(groups.map(({ id }) => id));
+  const ids = groups.map(({ id }) => id);
+  const sources = await deps.sourcesOf(ids);
+  const missing = await missingOf(deps, webhooks, ids, sources);
   const held: Held[] = [];
-  for (const [i, { id, updatedAt, createdAt }] of groups.entries()) {
-    if (sources[i] !== undefined) continue;
+  for (const [i, { id, updatedAt, createdAt = 0 }] of groups.entries()) {
+    if (sources[i] !== undefined) {
+      if (missing.has(id) && createdAt >= begunAt) held.push({ id, updatedAt });
+      continue;
+    }
     // One that was made since cannot have ended before. The others are few, and asked for one by one.
-    if ((createdAt ?? 0) < floor && (await endedBefore(id, floor, signal))) earlier.add(id);
+    if (createdAt < floor && (await deps.endedBefore(id, floor, signal))) earlier.add(id);
     else held.push({ id, updatedAt });
   }
   return held;
 }
 
 /** `Looked at 3 pages, 41 job groups: 2 new, 1 held back until 2026-11-24T08:02:00.000Z`. */
-function inWords({ pages, found, earlier, end }: Look, { reported, lost, held }: SettledHeld): string {
-  const missed = lost === 0 ? "" : ` (${lost} of which no webhook came)`;
+function inWords(
+  { pages, found, earlier, end }: Look,
+  { reported, lost, missed, held }: SettledHeld,
+): string {
+  const lostOnes = lost === missed ? "" : ` (${lost - missed} of which no webhook came)`;
+  const known = missed === 0 ? "" : `, ${missed} that others reported and no webhook`;
   const until = held.until === undefined ? "" : new Date(held.until).toISOString();
   const kept =
     held.count === 0 ? "" : `, ${held.count} held back${held.count > 1 ? ", the first" : ""} until ${until}`;
@@ -178,7 +192,7 @@ function inWords({ pages, found, earlier, end }: Look, { reported, lost, held }:
     torn: "; the list changed faster than it could be read: it is read anew next time",
     "taken over": "; another turn has taken over",
   };
-  return `Looked at ${counted(pages, "page")}, ${counted(found.size, "job group")}: ${reported} new${missed}${kept}${alone}${rest[end]}`;
+  return `Looked at ${counted(pages, "page")}, ${counted(found.size, "job group")}: ${reported} new${lostOnes}${known}${kept}${alone}${rest[end]}`;
 }
 
 const counted = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;

@@ -44,6 +44,7 @@ export function createPollWorld(options: PollWorldOptions = {}) {
   const reported = new Map<number, string[]>();
   const lost: number[] = [];
   const jobsAsked: number[] = [];
+  const counted = new Set<number>();
   const asked: { since: number; limit: number; offset: number }[] = [];
   let now = BEGIN;
   let nextId = 100;
@@ -91,6 +92,12 @@ export function createPollWorld(options: PollWorldOptions = {}) {
       ];
     }),
     sourcesOf: async (ids) => ids.map((id) => reported.get(id)?.[0]),
+    missWebhook: async (ids) =>
+      ids.map((id) => {
+        const sources = reported.get(id);
+        return sources !== undefined && !sources.includes("webhook") && !counted.has(id);
+      }),
+    countedAsLost: async (ids) => ids.forEach((id) => void counted.add(id)),
     report: async ({ jobGroupId, source }: CompletionReport) => ({
       completion: `jobgroup-${jobGroupId}`,
       duplicate: report(jobGroupId, source),
@@ -135,6 +142,7 @@ export function createPollWorld(options: PollWorldOptions = {}) {
     complete: (): number[] => idsOf("Complete"),
     running: (): number[] => idsOf("InProgress"),
     webhook: (id: number): void => void report(id, "webhook"),
+    api: (id: number): void => void report(id, "api"),
     /** Who reported a job group, in their order. */
     reportsOf: (id: number): string[] => reported.get(id) ?? [],
     /** Those that the poller reported, in the order of their ids. */
