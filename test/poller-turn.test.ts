@@ -224,10 +224,8 @@ describe("pages", () => {
     // Back at its beginning a list is followed from there; here it never gets so far.
     const deep = { ...(await world.store.load()), position: position! };
     const tail = Array.from({ length: 10 }, (_, i) => 9_000 - i);
-    const sweep = {
-      ...{ since: 0, offset: 900, tail, dry: false, misses: 0 },
-      ...{ startedAt: world.now(), highest: world.now() },
-    };
+    const clock = { startedAt: world.now(), highest: world.now() };
+    const sweep = { since: 0, offset: 900, tail, dry: false, misses: 0, ...clock };
     await world.store.advance(deep.rev, { position: deep.position, sweep, held: [] });
     expect(await world.turn()).toMatchObject({ pages: 5, more: false });
     const after = await world.store.load();

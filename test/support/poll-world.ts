@@ -112,8 +112,13 @@ export function createPollWorld(options: PollWorldOptions = {}) {
     const id = nextId++;
     const { status = "Complete", ranFor = "recipe", shownInMs = 0 } = spec;
     groups.set(id, {
-      ...{ id, ranFor, status, visibleAt: now + shownInMs },
-      ...{ createdAt: now, updatedAt: now, workedAt: now },
+      id,
+      ranFor,
+      status,
+      createdAt: now,
+      updatedAt: now,
+      workedAt: now,
+      visibleAt: now + shownInMs,
     });
     return id;
   };
