@@ -239,7 +239,7 @@ describe("pages", () => {
   test.each([20, 25, 60])(
     "%i new ones between each two of twelve pages are not taken for the end of a list without a count",
     async (many) => {
-      const world = await begun({ cap: 25, count: "none", settings: { maxPages: 5 } });
+      const world = await begun({ cap: 25, count: "none" });
       const ids = world.createMany(300);
       let page = 0;
       world.whileListing(() => {
