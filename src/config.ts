@@ -87,11 +87,22 @@ const environment = z
       ),
     FOLLOW_MAX: atLeast(100, "100ms").default(5_000),
     POLL_INTERVAL: z
-      .union([z.literal("off"), atLeast(1_000, "1s")], {
-        error: "must be a duration of at least 1s, like 1m, or off",
-      })
+      .string()
+      .trim()
+      .toLowerCase()
+      .pipe(
+        z.union([z.literal("off"), atLeast(1_000, "1s")], {
+          error: "must be a duration of at least 1s, like 1m, or off",
+        }),
+      )
       .default(60_000),
-    POLL_GRACE: duration.optional(),
+    POLL_GRACE: z
+      .string()
+      .trim()
+      .toLowerCase()
+      .transform((value) => (value === "0" ? "0s" : value))
+      .pipe(duration)
+      .optional(),
     POLL_SINCE: moment.optional(),
     POLL_MAX_PAGES: z
       .string()

@@ -3,6 +3,7 @@ import { type Config, pollingOf } from "./config.ts";
 import { PlatformError } from "./errors.ts";
 import { everyMinute } from "./every-minute.ts";
 import type { Report } from "./producers/accept-report.ts";
+import { createEndedBefore } from "./producers/ended-before.ts";
 import { type PollDeps, type PollSettings, pollTurn } from "./producers/poller.ts";
 import type { Outcome, Run } from "./queues/outcome.ts";
 import { endPollSchedule, mendPollSchedule, pollOn, startPollSchedule } from "./queues/poll-schedule.ts";
@@ -20,7 +21,7 @@ export interface PollParts {
 
 /**
  * The poller of this process, if it has one: the schedule that the fleet shares, and a worker that takes turns. With
- * `POLL_INTERVAL=off` the fleet's schedule ends.
+ * `POLL_INTERVAL=off` the schedule is taken away: whoever still polls makes it again within a minute.
  */
 export async function openPoller(parts: PollParts, opened: Releasers): Promise<RunningWorker[]> {
   const { config, core, store, log } = parts;
@@ -40,23 +41,29 @@ export async function openPoller(parts: PollParts, opened: Releasers): Promise<R
       log.warn("the schedule of the poller was gone: it is made again");
   };
   opened(everyMinute("the look at the poller's schedule", mend, log), (stop) => stop());
+  const deps = depsOf(parts);
   const worker = createWorker({
     connection: core.connections.work,
     queue,
     concurrency: 1,
     onError: core.onError,
-    handle: (_job, run) => takeTurn(parts, settings, run),
+    handle: (_job, run) => takeTurn(parts, deps, settings, run),
   });
   return [opened(worker, ({ close }) => close())];
 }
 
 /** One turn as a job. Whatever comes of it, the schedule goes on: BullMQ adds the next turn when this one begins. */
-async function takeTurn(parts: PollParts, settings: PollSettings, run: Run): Promise<Outcome> {
+async function takeTurn(
+  parts: PollParts,
+  deps: PollDeps,
+  settings: PollSettings,
+  run: Run,
+): Promise<Outcome> {
   const { core, log } = parts;
   const gate = await core.gate.look();
   if (gate.ms > 0) return waits(gate.words);
   try {
-    const turn = await pollTurn(depsOf(parts), settings, run.signal);
+    const turn = await pollTurn(deps, settings, run.signal);
     const { words, more, ...figures } = turn;
     const level = turn.reported > 0 || more ? "info" : "debug";
     log[level]({ stage: "poll", ...figures }, words);
@@ -86,15 +93,29 @@ const waits = (why: string): Outcome => ({
 });
 
 function depsOf({ core, store, report, log }: PollParts): PollDeps {
+  let toldUnreadable = false;
   return {
-    list: (query, signal) => core.platform.listFinished(query, signal),
+    list: async (query, signal) => {
+      const page = await core.platform.listFinished(query, signal);
+      if (page.unreadable && !toldUnreadable) {
+        toldUnreadable = true;
+        log.warn(
+          { rows: page.unreadable },
+          "the platform's list has rows without a readable id or updatedAt: they are left out (told once)",
+        );
+      }
+      return page;
+    },
     store,
+    endedBefore: createEndedBefore((id, signal) => core.platform.listJobs(id, signal)),
     sourcesOf: core.completions.sourcesOf,
+    missWebhook: core.completions.missWebhook,
+    countedAsLost: core.completions.countedAsLost,
     report,
-    onLoss: ({ id, updatedAt }) =>
+    onLoss: ({ id, updatedAt, as }) =>
       log.warn(
         { jobGroupId: id, finishedAt: new Date(updatedAt).toISOString() },
-        `no webhook told of job group ${id} in time: the poller reported it`,
+        `no webhook told of job group ${id} in time: ${as === "missed" ? "others" : "the poller"} reported it`,
       ),
     now: Date.now,
   };

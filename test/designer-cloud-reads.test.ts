@@ -175,7 +175,13 @@ test("finished job groups are asked for by page, and read with no more than is n
   releaseLater(() => platform.close());
   expect(await platform.listFinished({ since: 1_500, limit: 100, offset: 90 })).toEqual({
     groups: [
-      { id: 31, status: "Complete", ranFor: "recipe", updatedAt: Date.UTC(2018, 0, 25, 18, 1, 21, 82) },
+      {
+        id: 31,
+        status: "Complete",
+        ranFor: "recipe",
+        createdAt: Date.UTC(2018, 0, 25, 18, 1, 16, 456),
+        updatedAt: Date.UTC(2018, 0, 25, 18, 1, 21, 82),
+      },
       { id: 30, updatedAt: 2_000 },
     ],
     count: 2,
@@ -216,4 +222,16 @@ test("a connection's status, the token's person and the newest job groups are re
     "GET /v4/people/current",
     "GET /v4/jobLibrary?limit=50&sort=-id&status=Complete&ranfor=recipe&runBy=all",
   ]);
+});
+
+test("a row that cannot be read is left out of its page and counted; a list of nothing else is not understood", async () => {
+  const odd = { id: 32, status: "Complete", updatedAt: "yesterday" };
+  const page = async (data: object[]) =>
+    (await platformThatAnswers({ data })).platform.listFinished({ since: 0, limit: 100, offset: 0 });
+  expect(await page([odd, { id: 31, updatedAt: 2_000, createdAt: "long ago" }])).toEqual({
+    groups: [{ id: 31, updatedAt: 2_000 }],
+    unreadable: 1,
+  });
+  expect(await page([odd])).toEqual({ groups: [], unreadable: 1 });
+  await expect(page([odd, odd])).rejects.toThrow("expected rows with id and updatedAt");
 });

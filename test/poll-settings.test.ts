@@ -22,6 +22,8 @@ test.each([
   ["without webhooks", {}, 0, false],
   ["with a secret", { WEBHOOK_SECRETS: "s" }, 120_000, true],
   ["with webhooks that nobody signs", { WEBHOOK_AUTH: "none" }, 120_000, true],
+  ["none, without a unit", { WEBHOOK_SECRETS: "s", POLL_GRACE: "0" }, 0, true],
+  ["with blanks around", { WEBHOOK_SECRETS: "s", POLL_GRACE: " 10S " }, 10_000, true],
   ["as it is told", { WEBHOOK_SECRETS: "s", POLL_GRACE: "10s" }, 10_000, true],
 ])("the grace %s", (_, env, graceMs, webhooks) => {
   expect(pollingOf(read(env))).toMatchObject({ graceMs, webhooks });
@@ -36,6 +38,8 @@ test("POLL_SINCE is a time with its zone, or how far back", () => {
 
 test("it does not poll when it is switched off, without the role, or without a platform", () => {
   expect(pollingOf(read({ POLL_INTERVAL: "off" }))).toBeUndefined();
+  expect(pollingOf(read({ POLL_INTERVAL: " OFF " }))).toBeUndefined();
+  expect(pollingOf(read({ POLL_INTERVAL: " 5m " }))).toMatchObject({ everyMs: 300_000 });
   expect(pollingOf(read({ ROLES: "web,dispatch" }))).toBeUndefined();
   const nowhere = readConfig({ ROLES: "poll" });
   expect(pollingOf(nowhere)).toBeUndefined();

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
+import { createCompletionRecords } from "../src/queues/completion-record.ts";
+import { keysOf } from "../src/queues/names.ts";
 import { BEGIN, createPollWorld, MINUTE } from "./support/poll-world.ts";
+import { newNamespace, openRedis } from "./support/redis.ts";
 
 const HOUR = 60 * MINUTE;
 /** A poller that has looked once, so that it knows where it began. */
@@ -25,6 +28,41 @@ describe("where it begins", () => {
     });
     expect(world.reportsOf(before)).toEqual([]);
     expect(world.reportsOf(after)).toEqual(["poller"]);
+  });
+
+  test("what ended before the first look and is touched by a publish later is left alone, and looked at once", async () => {
+    const world = createPollWorld();
+    const [before, untold] = world.createMany(2) as [number, number];
+    const running = world.create({ status: "InProgress" });
+    world.pass(HOUR);
+    await world.turns();
+    world.pass(HOUR);
+    const after = world.create();
+    for (const id of [before, after]) world.touch(id);
+    world.finish(running);
+    expect(await world.turn()).toMatchObject({
+      reported: 2,
+      words:
+        "Looked at 1 page, 3 job groups: 2 new, 1 left alone (ended before the first look, and touched since)",
+    });
+    world.pass(MINUTE);
+    world.touch(before);
+    await world.turn();
+    expect(world.polled()).toEqual([running, after]);
+    // One that was created since needs no look.
+    expect(world.jobsAsked).toEqual([running, before]);
+    expect(world.reportsOf(untold)).toEqual([]);
+  });
+
+  test("what POLL_SINCE asks for is not taken for older when a publish touched it", async () => {
+    const world = createPollWorld({ settings: { since: { at: BEGIN + HOUR } } });
+    const [old, slow] = world.createMany(2) as [number, number];
+    world.pass(2 * HOUR);
+    world.finish(slow);
+    world.pass(HOUR);
+    for (const id of [old, slow]) world.touch(id);
+    await world.turns();
+    expect(world.polled()).toEqual([slow]);
   });
 
   test.each([
@@ -144,15 +182,106 @@ describe("pages", () => {
     expect(world.polled()).toEqual(expect.arrayContaining(ids));
   });
 
-  test("a platform that ignores the offset is not asked for ever", async () => {
-    const world = await begun({ count: "none" });
-    const ids = world.createMany(40);
+  test.each(["all", "none"] as const)(
+    "more are removed between two pages than pages overlap by: none of the others is missed (count: %s)",
+    async (count) => {
+      const world = await begun({ count, cap: 50 });
+      const ids = world.createMany(300);
+      // The newest go, so that all the others move up.
+      const gone = ids.splice(-130);
+      world.whileListing(() => gone.splice(-40).forEach(world.remove));
+      await world.turns();
+      expect(world.polled()).toEqual(expect.arrayContaining(ids));
+    },
+  );
+
+  test("so many are removed that a page is empty before the end: none of the others is missed", async () => {
+    const world = await begun({ count: "none", cap: 50 });
+    const ids = world.createMany(120);
+    const gone = ids.splice(-60);
+    let page = 0;
+    world.whileListing(() => {
+      if (++page === 2) gone.forEach(world.remove);
+    });
+    await world.turns();
+    expect(world.polled()).toEqual(expect.arrayContaining(ids));
+  });
+
+  test("a list of which no page follows another is begun anew with the next turn, and the cursor waits", async () => {
+    const world = await begun({ cap: 10, count: "none" });
+    const { position } = await world.store.load();
+    world.createMany(30);
+    const { list } = world.deps;
+    let id = 1_000;
+    Object.assign(world.deps, {
+      list: async (...asked: Parameters<typeof list>) => {
+        const page = await list(...asked);
+        id -= 20;
+        return { ...page, groups: page.groups.map((group, i) => ({ ...group, id: id - i })) };
+      },
+      sourcesOf: async (ids: readonly number[]) => ids.map(() => "webhook"),
+    });
+    // Back at its beginning a list is followed from there; here it never gets so far.
+    const deep = { ...(await world.store.load()), position: position! };
+    const tail = Array.from({ length: 10 }, (_, i) => 9_000 - i);
+    const clock = { startedAt: world.now(), highest: world.now() };
+    const sweep = { since: 0, offset: 900, tail, dry: false, misses: 0, ...clock };
+    await world.store.advance(deep.rev, { position: deep.position, sweep, held: [] });
+    expect(await world.turn()).toMatchObject({ pages: 5, more: false });
+    const after = await world.store.load();
+    expect(after.position).toEqual(position);
+    expect(after.sweep).toMatchObject({ offset: 0, tail: [] });
+    Object.assign(world.deps, { list });
+    expect((await world.turns()).at(-1)).toMatchObject({ more: false });
+    expect((await world.store.load()).position?.cursor).toBeGreaterThan(position!.cursor);
+  });
+
+  test.each([20, 25, 60])(
+    "%i new ones between each two of twelve pages are not taken for the end of a list without a count",
+    async (many) => {
+      const world = await begun({ cap: 25, count: "none" });
+      const ids = world.createMany(300);
+      let page = 0;
+      world.whileListing(() => {
+        if (page++ < 12) world.createMany(many);
+      });
+      await world.turns();
+      expect(world.polled()).toEqual(expect.arrayContaining(ids));
+      world.pass(MINUTE);
+      await world.turns();
+      expect(world.polled()).toEqual(world.complete());
+    },
+  );
+
+  test.each([1, 2, 20])(
+    "a platform that ignores the offset is not asked for ever by %i pages a turn",
+    async (maxPages) => {
+      const world = await begun({ count: "none", settings: { maxPages } });
+      const ids = world.createMany(40);
+      const { list } = world.deps;
+      Object.assign(world.deps, {
+        list: (query: Parameters<typeof list>[0], signal: AbortSignal) =>
+          list({ ...query, offset: 0 }, signal),
+      });
+      const turns = await world.turns();
+      expect(turns.reduce((sum, { pages }) => sum + pages, 0)).toBe(3);
+      expect(world.polled()).toEqual(ids);
+      expect((await world.store.load()).sweep).toBeUndefined();
+    },
+  );
+
+  test("a row that cannot be read counts as a row: the pages go on behind it", async () => {
+    const world = await begun({ cap: 10 });
+    const ids = world.createMany(35);
     const { list } = world.deps;
     Object.assign(world.deps, {
-      list: (query: Parameters<typeof list>[0], signal: AbortSignal) => list({ ...query, offset: 0 }, signal),
+      list: async (...asked: Parameters<typeof list>) => {
+        const page = await list(...asked);
+        const groups = page.groups.filter(({ id }) => id !== ids[20]);
+        return { ...page, groups, unreadable: page.groups.length - groups.length };
+      },
     });
-    expect(await world.turn()).toMatchObject({ pages: 3, more: false });
-    expect(world.polled()).toEqual(ids);
+    expect(await world.turns()).toMatchObject([{ more: false, jobGroups: 34 }]);
   });
 
   test("a turn reads so many pages; the next goes on there, and the cursor waits for the end", async () => {
@@ -297,6 +426,59 @@ describe("the grace", () => {
     expect(await world.store.figures()).toMatchObject({ found: 0, losses: 0 });
   });
 
+  test("what others reported and no webhook is counted as lost once, and not reported again", async () => {
+    const world = createPollWorld(withGrace);
+    const older = world.create({ status: "InProgress" });
+    world.pass(MINUTE);
+    await world.turns();
+    world.pass(MINUTE);
+    const [both, alone, late] = world.createMany(3) as [number, number, number];
+    world.finish(older);
+    for (const id of [older, both, alone]) world.api(id);
+    world.pass(MINUTE);
+    expect(await world.turn()).toMatchObject({ reported: 0, lost: 0, held: 1 });
+    world.webhook(both);
+    world.api(late);
+    world.pass(MINUTE);
+    expect(await world.turn()).toMatchObject({
+      reported: 0,
+      lost: 2,
+      held: 0,
+      words: "Looked at 1 page, 4 job groups: 0 new, 2 that others reported and no webhook",
+    });
+    for (let minute = 0; minute < 3; minute++) {
+      world.pass(MINUTE);
+      world.touch(alone);
+      expect(await world.turn()).toMatchObject({ reported: 0, lost: 0 });
+    }
+    expect(world.lost).toEqual([alone, late]);
+    expect(world.polled()).toEqual([]);
+    expect(await world.store.figures()).toMatchObject({ found: 0, losses: 2 });
+  });
+
+  test("a record tells whether a webhook is among its reports, and that its loss was counted", async () => {
+    const redis = openRedis();
+    const keys = keysOf(newNamespace());
+    const records = createCompletionRecords(redis, keys, HOUR);
+    const report = (id: number, source: string) => records.merge(id, { source, labels: {} });
+    for (const id of [1, 2, 3]) await report(id, "message");
+    await report(2, "webhook");
+    await report(4, "webhook");
+    expect(await records.missWebhook([1, 2, 3, 4, 5])).toEqual([true, false, true, false, false]);
+    await records.countedAsLost([3, 5]);
+    expect(await records.missWebhook([1, 3])).toEqual([true, false]);
+    expect(await redis.exists(keys.group(5))).toBe(0);
+    expect((await records.read(3)).completion).toMatchObject({ rev: 1, reportCount: 1 });
+  });
+
+  test("with webhooks off what others reported is not counted", async () => {
+    const world = await begun({ settings: { graceMs: MINUTE } });
+    world.api(world.create());
+    world.pass(2 * MINUTE);
+    expect(await world.turn()).toMatchObject({ reported: 0, lost: 0 });
+    expect(await world.store.held()).toEqual([]);
+  });
+
   test("a webhook that comes in the very moment of the report is no loss", async () => {
     const world = await begun(withGrace);
     const id = world.create();
@@ -359,14 +541,23 @@ describe("the grace", () => {
     expect(await world.store.figures()).toMatchObject({ found: 1, losses: 1 });
   });
 
-  test("a list that cannot be read does not keep what is held from being reported", async () => {
-    const world = await begun(withGrace);
-    const id = world.create();
-    world.pass(MINUTE);
-    await world.turn();
-    world.pass(MINUTE);
-    world.failWith(new Error("no list today"));
-    await expect(world.turn()).rejects.toThrow("no list today");
-    expect(world.polled()).toEqual([id]);
+  test("a list that cannot be read says no time: what is held waits, whatever the relay's clock says", async () => {
+    for (const aheadMs of [0, HOUR]) {
+      const world = await begun({ ...withGrace, aheadMs });
+      const [id, told] = world.createMany(2) as [number, number];
+      world.pass(MINUTE);
+      await world.turn();
+      world.failWith(new Error("no list today"));
+      await expect(world.turn()).rejects.toThrow("no list today");
+      // A webhook may still come, and is not lost.
+      world.webhook(told);
+      world.pass(MINUTE);
+      await expect(world.turn()).rejects.toThrow("no list today");
+      expect(world.polled()).toEqual([]);
+      expect(await world.store.figures()).toMatchObject({ found: 0, losses: 0 });
+      world.failWith(undefined);
+      expect(await world.turn()).toMatchObject({ reported: 1, lost: 1 });
+      expect(world.polled()).toEqual([id]);
+    }
   });
 });

@@ -70,6 +70,21 @@ test("the interval is the newest start's; switched off there is no schedule, and
   await site.ended(id);
 });
 
+test("switched off is said of one process: one that still polls makes the schedule again, with its own interval", async () => {
+  const site = await openPolled(NO_WEBHOOKS);
+  const polls = await site.start({ POLL_INTERVAL: "10m" });
+  await eventually(async () => (await metric(polls, "poll_lag_seconds")) !== undefined);
+  const queue = site.queue("poll");
+  await site.start({ POLL_INTERVAL: "off" });
+  expect(await queue.getJobSchedulersCount()).toBe(0);
+  // As the process that polls does each minute.
+  expect(await mendPollSchedule(queue, 600_000)).toBe(true);
+  const id = site.simulator.createJobGroup({ webhook: false });
+  await queue.add("poll", {});
+  await site.ended(id);
+  expect(await metric(polls, "poll_lag_seconds")).toBeDefined();
+});
+
 test("a schedule that is gone, as after Redis came back empty, is made again, and one that stands is left", async () => {
   const site = await openPolled({ POLL_INTERVAL: "10m" });
   await site.start();

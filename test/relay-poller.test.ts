@@ -1,3 +1,4 @@
+import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
 import { metric, NO_WEBHOOKS, openPolled, reportsOf, turnFromNow } from "./support/polled.ts";
@@ -24,6 +25,33 @@ test("with webhooks off, what finishes is found and published; what had finished
   expect(await metric(relay, "webhook_losses_total")).toBe(0);
   expect(await metric(relay, "poll_lag_seconds")).toBeLessThan(10);
   expect((await fetch(`${relay.url}/readyz`)).status).toBe(200);
+});
+
+test("a publish that touches a job group which ended before the first look does not have it published", async () => {
+  const site = await openPolled({ POLL_INTERVAL: "1s", ...NO_WEBHOOKS });
+  const { simulator } = site;
+  simulator.set({ touchOnPublish: true });
+  const old = simulator.createJobGroup({ webhook: false });
+  // The platform tells its time to the second.
+  await setTimeout(1_100);
+  await site.start();
+  await turnFromNow(site);
+  const body = {
+    connection: { id: 2 },
+    path: ["public"],
+    table: "by_hand",
+    action: "create",
+    inputFormat: "avro",
+  };
+  const answer = await fetch(`${simulator.url}/v4/jobGroups/${old}/publish`, {
+    method: "PUT",
+    headers: { "content-type": "application/json", authorization: "Bearer simulator-token" },
+    body: JSON.stringify(body),
+  });
+  expect(answer.status).toBe(200);
+  await eventually(async () => (await turnFromNow(site)).words.includes("1 left alone"));
+  expect(site.puts(old)).toHaveLength(1);
+  expect(await site.queue("completions").getJobCountByTypes()).toBe(0);
 });
 
 test("a webhook that never came is counted and told once the grace is over; one that came is not", async () => {

@@ -57,17 +57,30 @@ export const jobGroupAnswer = z
 
 export const jobLibraryAnswer = z.object({ data: z.array(jobGroupAnswer) }).transform((list) => list.data);
 
-/** A page of the list, with no more than is needed of it: what is not read cannot be of a wrong shape. */
+const finishedRow = z
+  .object({ id, status: text, ranfor: text, createdAt: time.nullish().catch(undefined), updatedAt: time })
+  .transform(({ id: jobGroupId, updatedAt, createdAt, status, ranfor }) => ({
+    id: jobGroupId,
+    updatedAt,
+    ...present({ createdAt, status, ranFor: ranfor }),
+  }));
+
+/**
+ * A page of the list, with no more than is needed of it: what is not read cannot be of a wrong shape. A row without a
+ * readable id or time is left out and counted as `unreadable`, so that it does not hold up the others.
+ */
 export const finishedAnswer = z
-  .object({
-    data: z.array(
-      z
-        .object({ id, status: text, ranfor: text, updatedAt: time })
-        .transform(({ ranfor, status, ...group }) => ({ ...group, ...present({ status, ranFor: ranfor }) })),
-    ),
-    count: z.number().nullish().catch(undefined),
+  .object({ data: z.array(z.unknown()), count: z.number().nullish().catch(undefined) })
+  .transform(({ data, count }) => {
+    const groups = data.flatMap((row) => finishedRow.safeParse(row).data ?? []);
+    return { groups, unreadable: data.length - groups.length, ...present({ count }) };
   })
-  .transform(({ data, count }) => ({ groups: data, ...present({ count }) }));
+  // One may be odd; where none of several can be read, we do not understand the list, and must not move on in it.
+  .refine(
+    ({ groups, unreadable }) => groups.length > 0 || unreadable < 2,
+    "expected rows with id and updatedAt",
+  )
+  .transform(({ unreadable, ...page }) => ({ ...page, ...(unreadable > 0 && { unreadable }) }));
 
 const jobAnswer = z
   .object({

@@ -5,7 +5,7 @@ import { completionId } from "../rules/task-identity.ts";
 import { COMPLETIONS, type Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
-import { CONCLUDE, PLAN, REPORT } from "./scripts/completion.ts";
+import { CONCLUDE, COUNT_LOSS, PLAN, REPORT } from "./scripts/completion.ts";
 import { isOrdered, trackedOf, waiterOf } from "./task-record.ts";
 
 /** How a completion ended; all but `dispatched` are opened again by the next report. */
@@ -61,6 +61,12 @@ export interface CompletionRecords {
   merge(jobGroupId: number, report: Report): Promise<Merged>;
   /** Who was the first to report each of the job groups; undefined where nobody was. */
   sourcesOf(jobGroupIds: readonly number[]): Promise<(string | undefined)[]>;
+  /**
+   * Which of the job groups somebody reported, but no webhook, as far as the reports are kept; and not those that were
+   * `countedAsLost`.
+   */
+  missWebhook(jobGroupIds: readonly number[]): Promise<boolean[]>;
+  countedAsLost(jobGroupIds: readonly number[]): Promise<void>;
   read(jobGroupId: number): Promise<{ completion?: Completion; tasks: RecordedTask[] }>;
   /** False when a report came since `rev`: dispatch again. */
   conclude(jobGroupId: number, rev: number, outcome: CompletionOutcome, words: string): Promise<boolean>;
@@ -95,6 +101,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
   const report = registerScript(redis, "relayReport", REPORT, 3);
   const conclude = registerScript(redis, "relayConclude", CONCLUDE, 2);
   const plan = registerScript(redis, "relayPlan", PLAN, 3);
+  const countLoss = registerScript(redis, "relayCountLoss", COUNT_LOSS, 1);
 
   const merge = async (id: number, { source, status, delivery, labels }: Report): Promise<Merged> => {
     const remembered = JSON.stringify({ source, status, delivery, labels });
@@ -113,6 +120,19 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     sourcesOf: async (ids) => {
       const found = await Promise.all(ids.map((id) => redis.hget(keys.group(id), "source")));
       return found.map((source) => source ?? undefined);
+    },
+    missWebhook: async (ids) => {
+      const all = await Promise.all(ids.map((id) => redis.hgetall(keys.group(id))));
+      return all.map(
+        (one) =>
+          one["rev"] !== undefined &&
+          one["webhookLost"] === undefined &&
+          one["source"] !== "webhook" &&
+          readReports(one).every(({ source }) => source !== "webhook"),
+      );
+    },
+    countedAsLost: async (ids) => {
+      await Promise.all(ids.map((id) => countLoss([keys.group(id)], [])));
     },
     read: async (id) => {
       const all = await redis.hgetall(keys.group(id));

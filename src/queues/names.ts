@@ -46,7 +46,7 @@ export interface Keys {
   breaker(target: string): string;
   /** Hash: how far the poller has looked, and what it counts. */
   readonly pollState: string;
-  /** Sorted set: job groups that the poller found and nobody reported yet, by the time they finished. */
+  /** Sorted set: job groups that the poller found and nobody reported yet, or no webhook, by the time they finished. */
   readonly pollHeld: string;
   /** Hash: the last definition of each target that has work or is in the rules. */
   readonly targets: string;

@@ -24,7 +24,7 @@ export async function mendPollSchedule(queue: Queue, everyMs: number): Promise<b
   return true;
 }
 
-/** Ends the schedule for the whole fleet. */
+/** Takes the schedule away; a process that still polls makes it again. */
 export async function endPollSchedule(queue: Queue): Promise<void> {
   await queue.removeJobScheduler(SCHEDULE);
 }

@@ -17,6 +17,12 @@ const sweepSchema = z.object({
   /** What its pages are asked for with; the offset means nothing with another. */
   since: z.number(),
   offset: z.number(),
+  // Absent in what an earlier version wrote.
+  tail: z.array(z.number()).readonly().default([]),
+  dry: z.boolean().default(false),
+  misses: z.number().default(0),
+  emptyAt: z.number().optional(),
+  resume: z.number().optional(),
   startedAt: z.number(),
   /** The latest change that it has seen. */
   highest: z.number(),
@@ -35,20 +41,23 @@ export interface PollState {
   readonly sweep?: Sweep;
 }
 
-/** A job group that was found and that nobody has reported yet. */
+/** A job group that was found and that nobody has reported yet, or no webhook. */
 export interface Held {
   readonly id: number;
   /** When it finished, in epoch milliseconds of the platform's clock. */
   readonly updatedAt: number;
 }
 
-/** What became of one: reported by others, found by the poller alone, or that and a webhook should have come. */
-export type Settled = "known" | "found" | "lost";
+/**
+ * What became of one: reported by others (`missed`: but not by a webhook, which should have come), or found by the
+ * poller alone (`lost`: a webhook should have come).
+ */
+export type Settled = "known" | "missed" | "found" | "lost";
 
 export interface PollFigures {
   /** Completions that nobody but the poller reported. */
   readonly found: number;
-  /** Those of them that a webhook should have reported. */
+  /** Completions that a webhook should have reported, and none did. */
   readonly losses: number;
   /** Since the list was looked through to its end; absent when it never was, or the poller is off. */
   readonly lagMs?: number;

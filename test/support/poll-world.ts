@@ -1,4 +1,5 @@
 import type { CompletionReport } from "../../src/producers/report.ts";
+import { createEndedBefore } from "../../src/producers/ended-before.ts";
 import type { Page } from "../../src/producers/poll-pages.ts";
 import { type PollDeps, type PollSettings, type PollTurn, pollTurn } from "../../src/producers/poller.ts";
 import { keysOf } from "../../src/queues/names.ts";
@@ -27,8 +28,11 @@ export interface PollWorldOptions {
 interface Group {
   readonly id: number;
   readonly ranFor: string;
+  readonly createdAt: number;
   status: string;
   updatedAt: number;
+  /** When its own job was changed last; a publish touches `updatedAt` alone. */
+  workedAt: number;
   /** It shows in the list from then on. */
   visibleAt: number;
 }
@@ -39,6 +43,8 @@ export function createPollWorld(options: PollWorldOptions = {}) {
   const groups = new Map<number, Group>();
   const reported = new Map<number, string[]>();
   const lost: number[] = [];
+  const jobsAsked: number[] = [];
+  const counted = new Set<number>();
   const asked: { since: number; limit: number; offset: number }[] = [];
   let now = BEGIN;
   let nextId = 100;
@@ -76,7 +82,22 @@ export function createPollWorld(options: PollWorldOptions = {}) {
   const deps: PollDeps = {
     list: async (query) => list(query),
     store,
+    endedBefore: createEndedBefore(async (id) => {
+      jobsAsked.push(id);
+      const group = groups.get(id);
+      if (!group) return [];
+      return [
+        { jobType: "wrangle", updatedAt: group.workedAt },
+        { jobType: "publish", updatedAt: group.updatedAt },
+      ];
+    }),
     sourcesOf: async (ids) => ids.map((id) => reported.get(id)?.[0]),
+    missWebhook: async (ids) =>
+      ids.map((id) => {
+        const sources = reported.get(id);
+        return sources !== undefined && !sources.includes("webhook") && !counted.has(id);
+      }),
+    countedAsLost: async (ids) => ids.forEach((id) => void counted.add(id)),
     report: async ({ jobGroupId, source }: CompletionReport) => ({
       completion: `jobgroup-${jobGroupId}`,
       duplicate: report(jobGroupId, source),
@@ -90,7 +111,15 @@ export function createPollWorld(options: PollWorldOptions = {}) {
   const create = (spec: { status?: string; ranFor?: string; shownInMs?: number } = {}): number => {
     const id = nextId++;
     const { status = "Complete", ranFor = "recipe", shownInMs = 0 } = spec;
-    groups.set(id, { id, ranFor, status, updatedAt: now, visibleAt: now + shownInMs });
+    groups.set(id, {
+      id,
+      ranFor,
+      status,
+      createdAt: now,
+      updatedAt: now,
+      workedAt: now,
+      visibleAt: now + shownInMs,
+    });
     return id;
   };
   return {
@@ -98,18 +127,27 @@ export function createPollWorld(options: PollWorldOptions = {}) {
     deps,
     settings,
     asked,
+    /** Job groups whose jobs were asked for. */
+    jobsAsked,
     lost,
     now: () => now,
     create,
     createMany: (n: number): number[] => Array.from({ length: n }, () => create()),
     finish: (id: number, shownInMs = 0): void => {
       const group = groups.get(id);
-      if (group) Object.assign(group, { status: "Complete", updatedAt: now, visibleAt: now + shownInMs });
+      const ended = { status: "Complete", updatedAt: now, workedAt: now, visibleAt: now + shownInMs };
+      if (group) Object.assign(group, ended);
+    },
+    /** A publish ended: the group shows as changed. */
+    touch: (id: number): void => {
+      const group = groups.get(id);
+      if (group) group.updatedAt = now;
     },
     remove: (id: number): void => void groups.delete(id),
     complete: (): number[] => idsOf("Complete"),
     running: (): number[] => idsOf("InProgress"),
     webhook: (id: number): void => void report(id, "webhook"),
+    api: (id: number): void => void report(id, "api"),
     /** Who reported a job group, in their order. */
     reportsOf: (id: number): string[] => reported.get(id) ?? [],
     /** Those that the poller reported, in the order of their ids. */

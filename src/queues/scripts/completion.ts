@@ -94,3 +94,12 @@ for i = 2, #ARGV, 6 do
 end
 return answer
 `;
+
+/**
+ * Remembers that the webhook of a completion was counted as lost. A record that is gone is not made again.
+ *
+ * KEYS: group.
+ */
+export const COUNT_LOSS = `
+if redis.call('HEXISTS', KEYS[1], 'rev') == 1 then redis.call('HSET', KEYS[1], 'webhookLost', '1') end
+`;

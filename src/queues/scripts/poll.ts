@@ -22,7 +22,7 @@ return 1
  * Is done with job groups that were held, and counts each of them once, whoever else may be at it. A turn that looked
  * them up before, and slept since, can hold them no more.
  *
- * KEYS: state, held. ARGV per job group: id, 'known' | 'found' | 'lost'. Answers 1 for each that this call was done
+ * KEYS: state, held. ARGV per job group: id, 'known' | 'found' | 'lost' | 'missed'. Answers 1 for each that this call was done
  * with, else 0.
  */
 export const SETTLE = `
@@ -30,8 +30,8 @@ local answer = {}
 redis.call('HINCRBY', KEYS[1], 'rev', 1)
 for i = 1, #ARGV, 2 do
   local mine, how = redis.call('ZREM', KEYS[2], ARGV[i]), ARGV[i + 1]
-  if mine == 1 and how ~= 'known' then redis.call('HINCRBY', KEYS[1], 'found', 1) end
-  if mine == 1 and how == 'lost' then redis.call('HINCRBY', KEYS[1], 'losses', 1) end
+  if mine == 1 and (how == 'found' or how == 'lost') then redis.call('HINCRBY', KEYS[1], 'found', 1) end
+  if mine == 1 and (how == 'lost' or how == 'missed') then redis.call('HINCRBY', KEYS[1], 'losses', 1) end
   answer[#answer + 1] = mine
 end
 return answer
