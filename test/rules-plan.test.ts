@@ -115,14 +115,16 @@ describe("planning the publishes of a job group", () => {
     expect(plans.map(({ target }) => target)).toEqual(["finance"]);
   });
 
-  it("plans one publish when two rules would send the same to one table", () => {
+  it("plans one publish when two rules would send the same to one table, and says so", () => {
     const rules = rulesOf(
       "{ name: a, when: all, publish: [{ target: sales, table: Orders, action: load }] }",
       "{ name: b, when: all, publish: [{ target: twin, table: '{recipe}', action: load, attempts: 2 }] }",
     );
     const { plans, conflicts } = planPublishes(rules, facts);
-    expect(conflicts).toEqual([]);
     expect(plans.map(({ rule, table }) => [rule, table])).toEqual([["a", "Orders"]]);
+    expect(conflicts.map(({ message }) => message)).toEqual([
+      'rule "b", PUBLIC.orders of connection 2: rule "a", earlier in the file, publishes there already, the same; this one is not sent a second time. Give it another table, or remove it',
+    ]);
   });
 
   it("lets the first rule in the file win when two would do different things to one table, and says so", () => {

@@ -1,7 +1,6 @@
 import { z } from "zod";
 import { foldIdentifier } from "./identifier.ts";
 import type { RulesProblem } from "./rules-error.ts";
-import type { RulesFile } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
 import { foldTemplate } from "./table-template.ts";
 import type { YamlSource } from "./yaml-source.ts";
@@ -81,52 +80,4 @@ function publicationProblems({ targets, rules }: Outline, source: YamlSource): R
       return [];
     });
   });
-}
-
-const SHORT_SETTLE_MS = 30_000;
-/** Seen on the platform; others may exist, so an unknown one is no error. */
-const RAN_FROM = ["ui", "schedule", "api"];
-
-/** What is allowed, and probably not meant. */
-export function warnings(file: RulesFile, source: YamlSource): RulesProblem[] {
-  const used = new Set(file.rules.flatMap(({ publish }) => publish.map(({ target }) => target)));
-  const unused = Object.keys(file.targets).filter((name) => !used.has(name));
-  const found = unused.map((name) =>
-    source.at(["targets", name], `no rule publishes to the target ${JSON.stringify(name)}`, "key"),
-  );
-  if (file.rules.length === 0)
-    found.push(source.at(["rules"], "there is no rule: nothing will be published"));
-  for (const [index, rule] of file.rules.entries()) {
-    found.push(...ranFromWarnings(rule, index, source));
-    for (const [position, { settleAfter, format }] of rule.publish.entries()) {
-      const path = ["rules", index, "publish", position];
-      if (typeof settleAfter === "number" && settleAfter < SHORT_SETTLE_MS) {
-        const message =
-          "settleAfter is under 30s: if the platform shows a publish later than that, it may be sent a second time";
-        found.push(source.at([...path, "settleAfter"], message));
-      }
-      if (format !== "avro")
-        found.push(
-          source.at([...path, "format"], `format is ${format}: Redshift is published to from avro results`),
-        );
-    }
-  }
-  return found;
-}
-
-function ranFromWarnings(
-  { when }: RulesFile["rules"][number],
-  index: number,
-  source: YamlSource,
-): RulesProblem[] {
-  if (when === "all") return [];
-  const odd = (when.ranFrom ?? [])
-    .map(String)
-    .filter((value) => !/[*?]/.test(value) && !RAN_FROM.includes(value));
-  return odd.map((value) =>
-    source.at(
-      ["rules", index, "when", "ranFrom"],
-      `ranFrom ${JSON.stringify(value)} is new to us; the platform says ${RAN_FROM.join(", ")}.${didYouMean(value, RAN_FROM)}`,
-    ),
-  );
 }

@@ -1,9 +1,10 @@
 import { createHash } from "node:crypto";
-import { crossCheck, warnings } from "./cross-checks.ts";
+import { crossCheck } from "./cross-checks.ts";
 import { type Publication, REPEATABLE_ACTIONS, type Rules } from "./model.ts";
 import { describeProblem, RulesError, type RulesProblem } from "./rules-error.ts";
 import { type RulesFile, rulesFile } from "./schema.ts";
 import { wordIssues, wordsOfSets } from "./schema-words.ts";
+import { warnings } from "./warnings.ts";
 import { readYaml } from "./yaml-source.ts";
 
 /** How long a publish may stay unseen: where a repeated one would add rows, longer than where it ends in the same state. */
@@ -11,7 +12,7 @@ const SETTLE_MS = { appends: 120_000, repeatable: 15_000 };
 
 /**
  * Reads a rules file; pure, the caller reads the disk. `fileName` is for the messages alone.
- * Warnings are in the form `rules.yaml:12:7 message`.
+ * Warnings are in the form `rules.yaml:12:7 rules[0].name: message`.
  *
  * @throws RulesError with all problems of the file at once.
  */
@@ -38,7 +39,9 @@ export function parseRules(text: string, fileName: string): { rules: Rules; warn
 
 /** By place, and once each: a value that aliases repeat has its problem once. */
 function inOrder(problems: readonly RulesProblem[]): RulesProblem[] {
-  const once = new Map(problems.map((problem) => [describeProblem("", problem), problem]));
+  const once = new Map(
+    problems.map((problem) => [`${problem.line}:${problem.column} ${problem.message}`, problem]),
+  );
   return [...once.values()].sort((a, b) => a.line - b.line || a.column - b.column);
 }
 

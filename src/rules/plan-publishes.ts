@@ -3,7 +3,7 @@ import type { JobGroupFacts, Publication, PublishPlan, Rule, Rules } from "./mod
 import { fillTemplate } from "./table-template.ts";
 import { taskKey } from "./task-identity.ts";
 
-/** A publication that an earlier one of the same table, with other data or another action, keeps from being sent. */
+/** A publication that an earlier one of the same table keeps from being sent. */
 interface PlanConflict {
   readonly rule: string;
   readonly target: string;
@@ -36,8 +36,8 @@ export interface PublishPlans {
  * What has to be published for a finished job group.
  *
  * The same facts and rules always give the same plans: nothing here looks at the clock. When publications of several rules
- * name the same table, the first in file order is sent; one that would send the same again is left out silently,
- * one that would do something else is a conflict. A problem or conflict holds up no other publication.
+ * name the same table, the first in file order is sent; each other one is a conflict, also when it would send the
+ * same: its own attempts or deadline do not count then. A problem or conflict holds up no other publication.
  */
 export function planPublishes(rules: Rules, facts: JobGroupFacts): PublishPlans {
   const plans = new Map<string, PublishPlan>();
@@ -59,8 +59,7 @@ export function planPublishes(rules: Rules, facts: JobGroupFacts): PublishPlans 
       const key = taskKey(plan);
       const kept = plans.get(key);
       if (kept === undefined) plans.set(key, plan);
-      else if (kept.action !== plan.action || kept.format !== plan.format)
-        conflicts.push(conflictOf(plan, kept));
+      else conflicts.push(conflictOf(plan, kept));
     }
   }
   return { plans: [...plans.values()], conflicts, problems, matched: matching.map(({ name }) => name) };
@@ -107,8 +106,12 @@ function conflictOf(plan: PublishPlan, kept: PublishPlan): PlanConflict {
     kept.rule === rule
       ? "an earlier publication of the same rule"
       : `rule ${JSON.stringify(kept.rule)}, earlier in the file,`;
+  const same = kept.action === plan.action && kept.format === plan.format;
+  const others = same
+    ? ", the same; this one is not sent a second time"
+    : ` (${kept.action}, ${kept.format}); this one (${plan.action}, ${plan.format}) is not sent`;
   const message =
-    `rule ${JSON.stringify(rule)}, ${schema}.${table} of connection ${plan.connection}: ${whose} publishes there already ` +
-    `(${kept.action}, ${kept.format}); this one (${plan.action}, ${plan.format}) is not sent. Give it another table, or remove it`;
+    `rule ${JSON.stringify(rule)}, ${schema}.${table} of connection ${plan.connection}: ${whose} publishes there already` +
+    `${others}. Give it another table, or remove it`;
   return { rule, target, schema, table, keptRule: kept.rule, message };
 }
