@@ -91,6 +91,66 @@ describe("a rules file that is good", () => {
     expect(publicationOf(withPublication(line))).toMatchObject(wanted);
   });
 
+  it("takes each setting from the publication, else the target, else the file, else what is built in", () => {
+    const text = `version: 1
+defaults: { attempts: 1, priority: 1, deadline: 1h, stale: publish, backoff: 1s }
+targets:
+  sales: { connection: 2, schema: public, defaults: { attempts: 2, priority: 2, deadline: 2h } }
+  plain: { connection: 3, schema: public }
+rules:
+  - name: orders
+    when: all
+    publish:
+      - { target: sales, table: a, action: load, attempts: 3, backoff: { first: 2s, max: 3s } }
+      - { target: plain, table: a, action: upsert, settleAfter: never }
+`;
+    const { rules, warnings } = parseRules(text, "rules.yaml");
+    expect(warnings).toEqual([]);
+    expect(rules.targets[0]).not.toHaveProperty("defaults");
+    expect(rules.rules[0]?.publish).toEqual([
+      {
+        target: "sales",
+        table: "a",
+        action: "load",
+        format: "avro",
+        attempts: 3,
+        priority: 2,
+        deadlineMs: 7_200_000,
+        stale: "publish",
+        backoff: { floorMs: 2_000, capMs: 3_000 },
+        settleAfterMs: 120_000,
+      },
+      {
+        target: "plain",
+        table: "a",
+        action: "upsert",
+        format: "avro",
+        attempts: 1,
+        priority: 1,
+        deadlineMs: 3_600_000,
+        stale: "publish",
+        backoff: { floorMs: 1_000, capMs: 600_000 },
+        settleAfterMs: "never",
+      },
+    ]);
+  });
+
+  it.each([
+    "attempts: 3",
+    "backoff: 2s",
+    "deadline: 2h",
+    "settleAfter: 45s",
+    "priority: 7",
+    "stale: publish",
+  ])("means the same by %s in each of the three places", (setting) => {
+    const ofTarget = withPublication().replace("schema: public", `schema: public, defaults: { ${setting} }`);
+    const ofFile = withPublication().replace("targets:", `defaults: { ${setting} }\ntargets:`);
+    const wanted = publicationOf(withPublication(setting));
+    expect(wanted).not.toEqual(publicationOf(withPublication()));
+    expect(publicationOf(ofTarget)).toEqual(wanted);
+    expect(publicationOf(ofFile)).toEqual(wanted);
+  });
+
   it("reads the pace of a target, even unless burst is asked for", () => {
     const limited = (limit: string) =>
       parseRules(withPublication().replace("schema: public", `schema: public, rateLimit: ${limit}`), "r")
@@ -157,7 +217,7 @@ rules:
 `;
     expect(problemsOf(text)).toEqual([
       "rules.yaml:3:70 targets.sales.rateLimit.per: must be a duration from 100ms to 31d, such as 500ms 20s 1m 2h 90d, not 60. A number needs a unit: 60s, 60m, ...",
-      'rules.yaml:3:76 targets.sales.concurency: unknown key "concurency"; known here: description, connection, schema, rateLimit, concurrency. Did you mean "concurrency"?',
+      'rules.yaml:3:76 targets.sales.concurency: unknown key "concurency"; known here: description, connection, schema, rateLimit, concurrency, defaults. Did you mean "concurrency"?',
       "rules.yaml:6:5 rules[0].when: is empty: say `when: all` to take every completion, or give conditions such as `recipe: 27`",
       'rules.yaml:8:17 rules[0].publish[0].target: there is no target "sale". Did you mean "sales"?',
       'rules.yaml:9:16 rules[0].publish[0].table: "orders_{recpie}" has the unknown placeholder {recpie}; the placeholders are {jobGroupId} {date} {recipe} {flow} {labels.name}. Did you mean "recipe"?',
@@ -251,6 +311,17 @@ rules:
       withPublication("settleAfter: 999ms"),
       /from 1s to 1d.*or never, not "999ms"/,
     ],
+    [
+      "a table among the defaults",
+      withPublication().replace("targets:", "defaults: { table: x }\ntargets:"),
+      /defaults\.table: unknown key "table"; known here: attempts, backoff, deadline, settleAfter, priority, stale/,
+    ],
+    [
+      "a bad default of a target",
+      withPublication().replace("schema: public", "schema: public, defaults: { attempts: 0 }"),
+      /targets\.sales\.defaults\.attempts: must be a whole number from 1 to 100, not 0/,
+    ],
+    ["a switch that is no switch", withWhen("when: all\n    enabled: off"), /enabled: must be true or false/],
     ["an empty rule", `${withPublication()}  -\n`, /rules\[1\]: is empty/],
     [
       "a rule that publishes nothing",
@@ -354,6 +425,17 @@ describe("warnings", () => {
     ]);
     const template = withPublication().replace("table: orders", "table: 'table{labels.a}'");
     expect(parseRules(template, "rules.yaml").warnings).toEqual([]);
+  });
+
+  it("name a default that settles soon, and a file whose rules are all switched off", () => {
+    const text = withWhen("when: all\n    enabled: false")
+      .replace("targets:", "defaults: { settleAfter: 5s }\ntargets:")
+      .replace("schema: public", "schema: public, defaults: { settleAfter: 6s }");
+    expect(parseRules(text, "rules.yaml").warnings).toEqual([
+      expect.stringMatching(/^rules\.yaml:2:26 defaults\.settleAfter: settleAfter is under 30s/),
+      expect.stringMatching(/^rules\.yaml:4:68 targets\.sales\.defaults\.settleAfter: settleAfter is under/),
+      expect.stringMatching(/rules: no rule is enabled: nothing will be published/),
+    ]);
   });
 
   it("name a target without a rule, a file without rules, and an odd ranFrom", () => {

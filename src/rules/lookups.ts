@@ -14,10 +14,11 @@ export interface Lookups {
 
 /** Tells which calls to the platform a dispatch needs before the rules can be asked. */
 export function rulesNeed(rules: Rules): Lookups {
+  const enabled = rules.rules.filter((rule) => rule.enabled !== false);
   const placeholders = new Set(
-    rules.rules.flatMap(({ publish }) => publish.flatMap(({ table }) => placeholdersOf(table))),
+    enabled.flatMap(({ publish }) => publish.flatMap(({ table }) => placeholdersOf(table))),
   );
-  const conditions = rules.rules.flatMap(({ when }) => (when === "all" ? [] : [when]));
+  const conditions = enabled.flatMap(({ when }) => (when === "all" ? [] : [when]));
   const flowName =
     placeholders.has("flow") || conditions.some(({ flow }) => flow?.some(asksForName) ?? false);
   const flow = flowName || conditions.some((when) => when.flow !== undefined);

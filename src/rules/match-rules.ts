@@ -3,7 +3,7 @@ import type { JobGroupFacts, Pattern, Rule, Rules, When } from "./model.ts";
 
 /** One condition of a rule beside what the job group has. */
 interface Reason {
-  /** `flow`, `recipe`, `labels.env`; `all` for a rule that takes everything. */
+  /** `flow`, `recipe`, `labels.env`; `all` for a rule that takes everything, `enabled` for one that is switched off. */
   readonly field: string;
   /** In words: `27 or "orders*"`. */
   readonly wanted: string;
@@ -28,9 +28,10 @@ export function explainRules(rules: Rules, facts: JobGroupFacts): RuleExplanatio
  * Asks one rule about a job group. Every condition must hold; of a list, any.
  *
  * A number matches the id alone, a text of digits the id or the name, any other text the name, with `*` and `?`, case counting.
- * A fact that is not known fails its condition.
+ * A fact that is not known fails its condition. A rule with `enabled: false` takes nothing.
  */
 export function matchRule(rule: Rule, facts: JobGroupFacts): RuleExplanation {
+  if (rule.enabled === false) return { rule: rule.name, matches: false, reasons: [SWITCHED_OFF] };
   const reasons = rule.when === "all" ? [takesAll(facts)] : conditionsOf(rule.when, facts).map(judge);
   return { rule: rule.name, matches: reasons.every(({ holds }) => holds), reasons };
 }
@@ -91,6 +92,8 @@ function patternHolds(pattern: Pattern, { id, name }: Condition): boolean {
   if (id !== undefined && (pattern === String(id) || matchesAnything(pattern))) return true;
   return name !== undefined && globMatches(pattern, name);
 }
+
+const SWITCHED_OFF: Reason = { field: "enabled", wanted: "true", found: "false", holds: false };
 
 function takesAll({ jobGroupId }: JobGroupFacts): Reason {
   return { field: "all", wanted: "every completion", found: `job group ${jobGroupId}`, holds: true };

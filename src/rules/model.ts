@@ -57,6 +57,8 @@ export interface Publication {
 
 export interface Rule {
   readonly name: string;
+  /** False switches the rule off; absent means true. */
+  readonly enabled?: boolean;
   readonly when: When;
   readonly publish: readonly Publication[];
 }

@@ -1,14 +1,12 @@
 import { createHash } from "node:crypto";
 import { crossCheck } from "./cross-checks.ts";
-import { type Publication, REPEATABLE_ACTIONS, type Rules } from "./model.ts";
+import type { Publication, Rules } from "./model.ts";
+import { resolveSettings } from "./publication-settings.ts";
 import { describeProblem, RulesError, type RulesProblem } from "./rules-error.ts";
-import { type RulesFile, rulesFile } from "./schema.ts";
+import { type RulesFile, rulesFile, type Settings } from "./schema.ts";
 import { wordIssues, wordsOfSets } from "./schema-words.ts";
 import { warnings } from "./warnings.ts";
 import { readYaml } from "./yaml-source.ts";
-
-/** How long a publish may stay unseen: where a repeated one would add rows, longer than where it ends in the same state. */
-const SETTLE_MS = { appends: 120_000, repeatable: 15_000 };
 
 /**
  * Reads a rules file; pure, the caller reads the disk. `fileName` is for the messages alone.
@@ -46,19 +44,28 @@ function inOrder(problems: readonly RulesProblem[]): RulesProblem[] {
 }
 
 function toRules(file: RulesFile, version: string): Rules {
+  const defaultsOf = (target: string) => [file.defaults, file.targets[target]?.defaults];
   return {
     version,
     serializeJobGroups: file.serializeJobGroups,
-    targets: Object.entries(file.targets).map(([name, target]) => ({ name, ...target })),
-    rules: file.rules.map((rule) => ({ ...rule, publish: rule.publish.map(toPublication) })),
+    targets: Object.entries(file.targets).map(([name, { defaults: _, ...target }]) => ({ name, ...target })),
+    rules: file.rules.map((rule) => ({
+      ...rule,
+      publish: rule.publish.map((publication) => toPublication(publication, defaultsOf(publication.target))),
+    })),
   };
 }
 
-function toPublication({
-  deadline,
-  settleAfter,
-  ...same
-}: RulesFile["rules"][number]["publish"][number]): Publication {
-  const settle = REPEATABLE_ACTIONS.includes(same.action) ? SETTLE_MS.repeatable : SETTLE_MS.appends;
-  return { ...same, deadlineMs: deadline, settleAfterMs: settleAfter ?? settle };
+function toPublication(
+  { target, schema, table, action, format, ...own }: RulesFile["rules"][number]["publish"][number],
+  defaults: readonly (Settings | undefined)[],
+): Publication {
+  return {
+    target,
+    ...(schema !== undefined && { schema }),
+    table,
+    action,
+    format,
+    ...resolveSettings(action, [...defaults, own]),
+  };
 }

@@ -18,6 +18,7 @@ const FORMATS = ["avro", "pqt", "csv", "json", "hyper"] as const;
 
 const SECOND_MS = 1000;
 const DAY_MS = 86_400_000;
+/** Where a backoff that names only its first delay stops doubling. */
 const DEFAULT_BACKOFF_CAP_MS = 600_000;
 
 const wholeNumber = (min: number, max: number) => {
@@ -55,6 +56,28 @@ const tableTemplate = text("the name of a table").superRefine((template, context
     context.addIssue({ code: "custom", message: `${found(template)} ${problem}` });
 });
 
+const delay = duration(100, 7 * DAY_MS);
+const backoff = z
+  .union([keyed({ first: delay, max: delay }), delay])
+  .transform((value) =>
+    typeof value === "number"
+      ? { floorMs: value, capMs: Math.max(value, DEFAULT_BACKOFF_CAP_MS) }
+      : { floorMs: value.first, capMs: value.max },
+  )
+  .refine(({ floorMs, capMs }) => floorMs <= capMs, { error: "has a `first` that is longer than its `max`" });
+
+/** What a publication, a target and the file itself can say; publication-settings.ts has who wins, and the values when nobody does. */
+const settings = {
+  attempts: wholeNumber(1, 100).exactOptional(),
+  backoff: backoff.exactOptional(),
+  deadline: duration(SECOND_MS, 31 * DAY_MS).exactOptional(),
+  settleAfter: z.union([z.literal("never"), duration(SECOND_MS, DAY_MS, ", or never")]).exactOptional(),
+  priority: wholeNumber(1, 1000).exactOptional(),
+  stale: z.enum(["supersede", "publish"]).exactOptional(),
+};
+
+const defaults = keyed(settings);
+
 const target = keyed({
   description: text("a text").exactOptional(),
   connection: wholeNumber(1, Number.MAX_SAFE_INTEGER),
@@ -67,6 +90,7 @@ const target = keyed({
     .transform(({ max, per, burst }) => ({ max, perMs: per, burst }))
     .exactOptional(),
   concurrency: wholeNumber(1, 1000).default(4),
+  defaults: defaults.exactOptional(),
 });
 
 const oneOrMany = <Item extends z.ZodType>(item: Item, wanted: string) => {
@@ -127,32 +151,18 @@ const when = z.union([z.literal("all"), conditions], {
   },
 });
 
-const delay = duration(100, 7 * DAY_MS);
-const backoff = z
-  .union([keyed({ first: delay, max: delay }), delay])
-  .transform((value) =>
-    typeof value === "number"
-      ? { floorMs: value, capMs: Math.max(value, DEFAULT_BACKOFF_CAP_MS) }
-      : { floorMs: value.first, capMs: value.max },
-  )
-  .refine(({ floorMs, capMs }) => floorMs <= capMs, { error: "has a `first` that is longer than its `max`" });
-
 const publication = keyed({
   target: text("the name of one of the `targets`"),
   schema: schemaName.exactOptional(),
   table: tableTemplate,
   action: z.enum(ACTIONS),
   format: z.enum(FORMATS).default("avro"),
-  attempts: wholeNumber(1, 100).default(8),
-  backoff: backoff.default({ floorMs: 5000, capMs: DEFAULT_BACKOFF_CAP_MS }),
-  deadline: duration(SECOND_MS, 31 * DAY_MS).default(6 * 3_600_000),
-  settleAfter: z.union([z.literal("never"), duration(SECOND_MS, DAY_MS, ", or never")]).exactOptional(),
-  priority: wholeNumber(1, 1000).default(1000),
-  stale: z.enum(["supersede", "publish"]).default("supersede"),
+  ...settings,
 });
 
 const rule = keyed({
   name: text("a name of its own").max(100, { error: "is longer than 100 characters" }),
+  enabled: flag.exactOptional(),
   when,
   publish: z
     .array(publication, { error: needs("a list of publications (`- target: ...`)") })
@@ -163,8 +173,10 @@ const rule = keyed({
 export const rulesFile = keyed({
   version: z.literal(1, { error: needs("1, the version of the rules file") }),
   serializeJobGroups: flag.default(true),
+  defaults: defaults.exactOptional(),
   targets: z.record(z.string(), target, { error: needs("a map of target names to targets") }),
   rules: z.array(rule, { error: needs("a list of rules (`- name: ...`)") }),
 });
 
+export type Settings = z.output<typeof defaults>;
 export type RulesFile = z.output<typeof rulesFile>;
