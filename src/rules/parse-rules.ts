@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import { crossCheck } from "./cross-checks.ts";
-import type { Publication, Rules } from "./model.ts";
+import type { Publication, Rules, Target } from "./model.ts";
 import { resolveSettings } from "./publication-settings.ts";
 import { describeProblem, RulesError, type RulesProblem } from "./rules-error.ts";
 import { type RulesFile, rulesFile, type Settings } from "./schema.ts";
@@ -48,12 +48,17 @@ function toRules(file: RulesFile, version: string): Rules {
   return {
     version,
     serializeJobGroups: file.serializeJobGroups,
-    targets: Object.entries(file.targets).map(([name, { defaults: _, ...target }]) => ({ name, ...target })),
+    targets: Object.entries(file.targets).map(([name, target]) => toTarget(name, target)),
     rules: file.rules.map((rule) => ({
       ...rule,
       publish: rule.publish.map((publication) => toPublication(publication, defaultsOf(publication.target))),
     })),
   };
+}
+
+function toTarget(name: string, target: RulesFile["targets"][string]): Target {
+  const { defaults: _, ...same } = target;
+  return { name, ...same };
 }
 
 function toPublication(
