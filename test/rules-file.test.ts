@@ -220,7 +220,7 @@ rules:
       'rules.yaml:3:76 targets.sales.concurency: unknown key "concurency"; known here: description, connection, schema, rateLimit, concurrency, defaults. Did you mean "concurrency"?',
       "rules.yaml:6:5 rules[0].when: is empty: say `when: all` to take every completion, or give conditions such as `recipe: 27`",
       'rules.yaml:8:17 rules[0].publish[0].target: there is no target "sale". Did you mean "sales"?',
-      'rules.yaml:9:16 rules[0].publish[0].table: "orders_{recpie}" has the unknown placeholder {recpie}; the placeholders are {jobGroupId} {date} {recipe} {flow} {labels.name}. Did you mean "recipe"?',
+      'rules.yaml:9:16 rules[0].publish[0].table: "orders_{recpie}" has the unknown placeholder {recpie}; the placeholders are {jobGroupId} {date} {recipe} {flow} {date:YYYY_MM} {labels.name}. Did you mean "recipe"?',
       'rules.yaml:10:17 rules[0].publish[0].action: must be one of create, load, createAndLoad, truncateAndLoad, dropAndLoad, upsert, not "lod". Did you mean "load"?',
       "rules.yaml:11:19 rules[0].publish[0].attempts: must be a whole number from 1 to 100, not 0",
       "rules.yaml:12:9 rules[0].publish[1].table: is missing; it must be the name of a table",
@@ -278,7 +278,41 @@ rules:
       /3:3 targets\.Sales: the target name "Sales"/,
     ],
     ["a schema with a dot", withPublication("schema: a.b"), /schema: "a\.b" has a dot/],
-    ["a placeholder in a schema", withPublication("schema: 's_{date}'"), /placeholders are for `table` only/],
+    [
+      "an unknown placeholder in a schema",
+      withPublication("schema: 's_{tenant}'"),
+      /publish\[0\]\.schema: "s_\{tenant\}" has the unknown placeholder \{tenant\}/,
+    ],
+    [
+      "an unknown placeholder in a target's schema",
+      withPublication().replace("schema: public", "schema: 's_{tenant}'"),
+      /targets\.sales\.schema: "s_\{tenant\}" has the unknown placeholder/,
+    ],
+    [
+      "a date format in small letters",
+      withPublication().replace("table: orders", "table: 't_{date:yyyy_mm}'"),
+      /has \{date:yyyy_mm\}, but \{date:\.\.\.\} takes YYYY.*Did you mean \{date:YYYY_MM\}\?/,
+    ],
+    [
+      "a date format with a space",
+      withPublication().replace("table: orders", "table: 't_{date:YYYY MM}'"),
+      /\{date:\.\.\.\} takes YYYY/,
+    ],
+    [
+      "an empty date format",
+      withPublication().replace("table: orders", "table: 't_{date:}'"),
+      /\{date:\.\.\.\} takes YYYY/,
+    ],
+    [
+      "a table that starts with a formatted date",
+      withPublication().replace("table: orders", "table: '{date:MM}_x'"),
+      /starts with \{date:MM\}, a number/,
+    ],
+    [
+      "a table that dates make too long",
+      withPublication().replace("table: orders", `table: '${"x".repeat(120)}{date}'`),
+      /has 128 bytes/,
+    ],
     ["an empty schema", withPublication("schema: ''"), /schema: must be the name of a Redshift schema/],
     [
       "a table with a dot",
@@ -344,6 +378,11 @@ rules:
     expect(problemsOf(second("ORDERS", ", schema: PUBLIC"))).toEqual([expect.stringMatching(/already/)]);
     expect(problemsOf(second("ORDERS", ", schema: other"))).toEqual([]);
     expect(problemsOf(second("orders_{labels.a}"))).toEqual([]);
+    const dated = (one: string, other: string) =>
+      problemsOf(second(other).replace("table: orders", `table: "${one}"`));
+    expect(dated("t_{date}", "T_{date:YYYYMM}{date:DD}")).toEqual([expect.stringMatching(/already/)]);
+    expect(dated("t_{date:YYYY_MM}", "t_{date:YYYY}_{date:MM}")).toEqual([expect.stringMatching(/already/)]);
+    expect(dated("t_{date:YYYY_MM}", "t_{date:YYYYMM}")).toEqual([]);
   });
 
   it("tells a mistake behind an alias once", () => {

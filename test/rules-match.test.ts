@@ -145,17 +145,21 @@ describe("a rule", () => {
 });
 
 describe("what the rules need to know", () => {
-  const need = (when: string, table = "t") =>
+  const need = (when: string, table = "t", schema = "public") =>
     rulesNeed(
       parseRules(
         `version: 1
-targets: { sales: { connection: 2, schema: public } }
+targets: { sales: { connection: 2, schema: "${schema}" } }
 rules:
   - { name: a, when: ${when}, publish: [{ target: sales, table: "${table}", action: load }] }
 `,
         "rules.yaml",
       ).rules,
     );
+
+  it("counts the placeholders of a target's schema", () => {
+    expect(need("all", "t", "s_{flow}")).toEqual({ recipe: true, flow: true, flowName: true });
+  });
 
   it("does not count a rule that is switched off", () => {
     expect(need("{ flow: 'a*' }, enabled: false", "t_{flow}")).toEqual({

@@ -1,8 +1,7 @@
 import { z } from "zod";
-import { foldIdentifier } from "./identifier.ts";
 import type { RulesProblem } from "./rules-error.ts";
 import { didYouMean } from "./suggest.ts";
-import { foldTemplate } from "./table-template.ts";
+import { foldTemplate } from "./name-template.ts";
 import type { YamlSource } from "./yaml-source.ts";
 
 // The outline of a rules file, as far as it can be made out: the parts are checked against each other
@@ -71,7 +70,7 @@ function publicationProblems({ targets, rules }: Outline, source: YamlSource): R
       }
       const ownSchema = schema ?? target.schema;
       if (target.connection === undefined || ownSchema === undefined || table === undefined) return [];
-      const place = JSON.stringify([target.connection, foldIdentifier(ownSchema), foldTemplate(table)]);
+      const place = JSON.stringify([target.connection, foldTemplate(ownSchema), foldTemplate(table)]);
       if (places.has(place)) {
         const message = `this rule publishes to ${ownSchema}.${table} of connection ${target.connection} already (Redshift does not tell A from a): remove one`;
         return [source.at([...path, "table"], message)];

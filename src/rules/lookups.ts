@@ -1,6 +1,6 @@
 import { matchesAnything } from "./glob.ts";
 import type { Pattern, Rules } from "./model.ts";
-import { placeholdersOf } from "./table-template.ts";
+import { placeholdersOf } from "./name-template.ts";
 
 /** What the rules ask that the job group itself does not tell. */
 export interface Lookups {
@@ -15,8 +15,12 @@ export interface Lookups {
 /** Tells which calls to the platform a dispatch needs before the rules can be asked. */
 export function rulesNeed(rules: Rules): Lookups {
   const enabled = rules.rules.filter((rule) => rule.enabled !== false);
+  const schemaOf = new Map(rules.targets.map(({ name, schema }) => [name, schema]));
+  const publications = enabled.flatMap(({ publish }) => publish);
   const placeholders = new Set(
-    enabled.flatMap(({ publish }) => publish.flatMap(({ table }) => placeholdersOf(table))),
+    publications.flatMap(({ target, schema, table }) =>
+      [table, schema ?? schemaOf.get(target) ?? ""].flatMap(placeholdersOf),
+    ),
   );
   const conditions = enabled.flatMap(({ when }) => (when === "all" ? [] : [when]));
   const flowName =

@@ -1,6 +1,6 @@
 import { explainRules } from "./match-rules.ts";
 import type { JobGroupFacts, Publication, PublishPlan, Rule, Rules } from "./model.ts";
-import { fillTemplate } from "./table-template.ts";
+import { fillTemplate } from "./name-template.ts";
 import { taskKey } from "./task-identity.ts";
 
 /** A publication that an earlier one of the same table keeps from being sent. */
@@ -14,7 +14,7 @@ interface PlanConflict {
   readonly message: string;
 }
 
-/** A publication whose table could not be told for this job group. */
+/** A publication whose schema or table could not be told for this job group. */
 interface PlanProblem {
   readonly rule: string;
   readonly target: string;
@@ -51,7 +51,7 @@ export function planPublishes(rules: Rules, facts: JobGroupFacts): PublishPlans 
       const made = planOf(publication, rule, rules, facts);
       if ("problem" in made) {
         const { target, table } = publication;
-        const message = `rule ${JSON.stringify(rule.name)}, table ${JSON.stringify(table)} of target ${target}: ${made.problem}`;
+        const message = `rule ${JSON.stringify(rule.name)}, ${made.problem}`;
         problems.push({ rule: rule.name, target, table, message });
         continue;
       }
@@ -72,9 +72,11 @@ function planOf(
   facts: JobGroupFacts,
 ): { plan: PublishPlan } | { problem: string } {
   const target = rules.targets.find(({ name }) => name === publication.target);
-  if (target === undefined) return { problem: "there is no such target" };
-  const filled = fillTemplate(publication.table, facts);
-  if ("problem" in filled) return filled;
+  if (target === undefined) return { problem: `target ${publication.target}: there is no such target` };
+  const schema = filledName("schema", publication.schema ?? target.schema, target.name, facts);
+  if ("problem" in schema) return schema;
+  const table = filledName("table", publication.table, target.name, facts);
+  if ("problem" in table) return table;
   const { action, format, attempts, backoff, deadlineMs, settleAfterMs, priority, stale } = publication;
   const plan: PublishPlan = {
     v: 1,
@@ -85,8 +87,8 @@ function planOf(
     rulesVersion: rules.version,
     target: target.name,
     connection: target.connection,
-    schema: publication.schema ?? target.schema,
-    table: filled.table,
+    schema: schema.name,
+    table: table.name,
     action,
     format,
     attempts,
@@ -98,6 +100,17 @@ function planOf(
     serialize: rules.serializeJobGroups,
   };
   return { plan };
+}
+
+function filledName(
+  what: "schema" | "table",
+  template: string,
+  target: string,
+  facts: JobGroupFacts,
+): { name: string } | { problem: string } {
+  const filled = fillTemplate(template, facts);
+  if ("name" in filled) return filled;
+  return { problem: `${what} ${JSON.stringify(template)} of target ${target}: ${filled.problem}` };
 }
 
 function conflictOf(plan: PublishPlan, kept: PublishPlan): PlanConflict {

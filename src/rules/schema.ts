@@ -1,9 +1,8 @@
 import { z } from "zod";
 import { formatDuration, parseDuration } from "./duration.ts";
-import { identifierProblem } from "./identifier.ts";
 import type { Action } from "./model.ts";
 import { found, keyed, needs } from "./schema-words.ts";
-import { templateProblems } from "./table-template.ts";
+import { templateProblems } from "./name-template.ts";
 
 const ACTIONS = [
   "create",
@@ -44,17 +43,13 @@ const duration = (minMs: number, maxMs: number, or = "") =>
     return z.NEVER;
   });
 
-const schemaName = text("the name of a Redshift schema").superRefine((name, context) => {
-  const problem = identifierProblem(name);
-  const hint = /[{}]/.test(name) ? "; placeholders are for `table` only" : "";
-  if (problem !== undefined)
-    context.addIssue({ code: "custom", message: `${found(name)} ${problem}${hint}` });
-});
+const nameTemplate = (wanted: string) =>
+  text(wanted).superRefine((template, context) => {
+    for (const problem of templateProblems(template))
+      context.addIssue({ code: "custom", message: `${found(template)} ${problem}` });
+  });
 
-const tableTemplate = text("the name of a table").superRefine((template, context) => {
-  for (const problem of templateProblems(template))
-    context.addIssue({ code: "custom", message: `${found(template)} ${problem}` });
-});
+const schemaName = nameTemplate("the name of a Redshift schema");
 
 const delay = duration(100, 7 * DAY_MS);
 const backoff = z
@@ -154,7 +149,7 @@ const when = z.union([z.literal("all"), conditions], {
 const publication = keyed({
   target: text("the name of one of the `targets`"),
   schema: schemaName.exactOptional(),
-  table: tableTemplate,
+  table: nameTemplate("the name of a table"),
   action: z.enum(ACTIONS),
   format: z.enum(FORMATS).default("avro"),
   ...settings,

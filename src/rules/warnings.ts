@@ -2,7 +2,7 @@ import { identifierWarning } from "./identifier.ts";
 import type { RulesProblem } from "./rules-error.ts";
 import type { RulesFile, Settings } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
-import { placeholdersOf } from "./table-template.ts";
+import { placeholdersOf } from "./name-template.ts";
 import type { Path, YamlSource } from "./yaml-source.ts";
 
 const SHORT_SETTLE_MS = 30_000;
