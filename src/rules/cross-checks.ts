@@ -2,6 +2,7 @@ import { z } from "zod";
 import type { RulesProblem } from "./rules-error.ts";
 import { didYouMean } from "./suggest.ts";
 import { foldTemplate } from "./name-template.ts";
+import { TARGET_NAME } from "./target-name.ts";
 import type { YamlSource } from "./yaml-source.ts";
 
 // The outline of a rules file, as far as it can be made out: the parts are checked against each other
@@ -34,8 +35,7 @@ export function crossCheck(source: YamlSource): RulesProblem[] {
 
 function targetNameProblems({ targets }: Outline, source: YamlSource): RulesProblem[] {
   return Object.keys(targets).flatMap((name) => {
-    if (/^[a-z0-9][a-z0-9_-]{0,63}$/.test(name)) return [];
-    // Lower case only: the name is part of a queue's name, and two that differ in case would look like one.
+    if (TARGET_NAME.test(name)) return [];
     const message = `the target name ${JSON.stringify(name)} must be made of a-z, 0-9, _ and -, start with a letter or digit and have at most 64 characters`;
     return [source.at(["targets", name], message, "key")];
   });
