@@ -1,6 +1,6 @@
-import { explainRules } from "./match-rules.ts";
-import type { JobGroupFacts, Publication, PublishPlan, Rule, Rules } from "./model.ts";
+import type { JobGroupFacts, Publication, PublishPlan, Rule, Rules, Target } from "./model.ts";
 import { fillTemplate } from "./name-template.ts";
+import { indexRules } from "./rule-index.ts";
 import { taskKey } from "./task-identity.ts";
 
 /** A publication that an earlier one of the same table keeps from being sent. */
@@ -43,12 +43,11 @@ export function planPublishes(rules: Rules, facts: JobGroupFacts): PublishPlans 
   const plans = new Map<string, PublishPlan>();
   const conflicts: PlanConflict[] = [];
   const problems: PlanProblem[] = [];
-  const matching = explainRules(rules, facts).flatMap(({ matches }, index) =>
-    matches ? (rules.rules[index] ?? []) : [],
-  );
+  const { matching: match, targets } = preparedOf(rules);
+  const matching = match(facts);
   for (const rule of matching) {
     for (const publication of rule.publish) {
-      const made = planOf(publication, rule, rules, facts);
+      const made = planOf(publication, rule, rules, targets.get(publication.target), facts);
       if ("problem" in made) {
         const { target, table } = publication;
         const message = `rule ${JSON.stringify(rule.name)}, ${made.problem}`;
@@ -65,13 +64,32 @@ export function planPublishes(rules: Rules, facts: JobGroupFacts): PublishPlans 
   return { plans: [...plans.values()], conflicts, problems, matched: matching.map(({ name }) => name) };
 }
 
+interface Prepared {
+  matching(facts: JobGroupFacts): Rule[];
+  readonly targets: ReadonlyMap<string, Target>;
+}
+
+/** Made once for each file that is read. */
+const prepared = new WeakMap<Rules, Prepared>();
+
+function preparedOf(rules: Rules): Prepared {
+  const before = prepared.get(rules);
+  if (before !== undefined) return before;
+  const made = {
+    matching: indexRules(rules.rules),
+    targets: new Map(rules.targets.map((target) => [target.name, target])),
+  };
+  prepared.set(rules, made);
+  return made;
+}
+
 function planOf(
   publication: Publication,
   rule: Rule,
   rules: Rules,
+  target: Target | undefined,
   facts: JobGroupFacts,
 ): { plan: PublishPlan } | { problem: string } {
-  const target = rules.targets.find(({ name }) => name === publication.target);
   if (target === undefined) return { problem: `target ${publication.target}: there is no such target` };
   const schema = filledName("schema", publication.schema ?? target.schema, target.name, facts);
   if ("problem" in schema) return schema;
