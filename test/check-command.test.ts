@@ -20,7 +20,7 @@ rules:
   - name: prod-only
     when: { flow: 11, labels: { env: prod } }
     publish:
-      - { target: finance, schema: prod, table: all, action: createAndLoad }
+      - { target: finance, schema: prod, table: all_jobs, action: createAndLoad }
 `;
 
 async function fileOf(text: string): Promise<string> {
@@ -53,7 +53,7 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
       ["finance", "3", "reports", "no limit", "4"],
       ["orders", "sales", "public.orders_{date}", "load *", "avro"],
       ["orders", "finance", "reports.orders", "truncateAndLoad", "avro"],
-      ["prod-only", "finance", "prod.all", "createAndLoad *", "avro"],
+      ["prod-only", "finance", "prod.all_jobs", "createAndLoad *", "avro"],
     ]),
   );
   expect(output).toContain("* not repeatable");

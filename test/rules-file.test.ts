@@ -91,6 +91,66 @@ describe("a rules file that is good", () => {
     expect(publicationOf(withPublication(line))).toMatchObject(wanted);
   });
 
+  it("takes each setting from the publication, else the target, else the file, else what is built in", () => {
+    const text = `version: 1
+defaults: { attempts: 1, priority: 1, deadline: 1h, stale: publish, backoff: 1s }
+targets:
+  sales: { connection: 2, schema: public, defaults: { attempts: 2, priority: 2, deadline: 2h } }
+  plain: { connection: 3, schema: public }
+rules:
+  - name: orders
+    when: all
+    publish:
+      - { target: sales, table: a, action: load, attempts: 3, backoff: { first: 2s, max: 3s } }
+      - { target: plain, table: a, action: upsert, settleAfter: never }
+`;
+    const { rules, warnings } = parseRules(text, "rules.yaml");
+    expect(warnings).toEqual([]);
+    expect(rules.targets[0]).not.toHaveProperty("defaults");
+    expect(rules.rules[0]?.publish).toEqual([
+      {
+        target: "sales",
+        table: "a",
+        action: "load",
+        format: "avro",
+        attempts: 3,
+        priority: 2,
+        deadlineMs: 7_200_000,
+        stale: "publish",
+        backoff: { floorMs: 2_000, capMs: 3_000 },
+        settleAfterMs: 120_000,
+      },
+      {
+        target: "plain",
+        table: "a",
+        action: "upsert",
+        format: "avro",
+        attempts: 1,
+        priority: 1,
+        deadlineMs: 3_600_000,
+        stale: "publish",
+        backoff: { floorMs: 1_000, capMs: 600_000 },
+        settleAfterMs: "never",
+      },
+    ]);
+  });
+
+  it.each([
+    "attempts: 3",
+    "backoff: 2s",
+    "deadline: 2h",
+    "settleAfter: 45s",
+    "priority: 7",
+    "stale: publish",
+  ])("means the same by %s in each of the three places", (setting) => {
+    const ofTarget = withPublication().replace("schema: public", `schema: public, defaults: { ${setting} }`);
+    const ofFile = withPublication().replace("targets:", `defaults: { ${setting} }\ntargets:`);
+    const wanted = publicationOf(withPublication(setting));
+    expect(wanted).not.toEqual(publicationOf(withPublication()));
+    expect(publicationOf(ofTarget)).toEqual(wanted);
+    expect(publicationOf(ofFile)).toEqual(wanted);
+  });
+
   it("reads the pace of a target, even unless burst is asked for", () => {
     const limited = (limit: string) =>
       parseRules(withPublication().replace("schema: public", `schema: public, rateLimit: ${limit}`), "r")
@@ -156,15 +216,15 @@ rules:
         action: load
 `;
     expect(problemsOf(text)).toEqual([
-      "rules.yaml:3:70 targets.sales.rateLimit.per must be a duration from 100ms to 31d, such as 500ms 20s 1m 2h 90d, not 60. A number needs a unit: 60s, 60m, ...",
-      'rules.yaml:3:76 unknown key "concurency"; known here: description, connection, schema, rateLimit, concurrency. Did you mean "concurrency"?',
-      "rules.yaml:6:5 when is empty: say `when: all` to take every completion, or give conditions such as `recipe: 27`",
-      'rules.yaml:8:17 there is no target "sale". Did you mean "sales"?',
-      'rules.yaml:9:16 table "orders_{recpie}" has the unknown placeholder {recpie}; the placeholders are {jobGroupId} {date} {recipe} {flow} {labels.name}. Did you mean "recipe"?',
-      'rules.yaml:10:17 action must be one of create, load, createAndLoad, truncateAndLoad, dropAndLoad, upsert, not "lod". Did you mean "load"?',
-      "rules.yaml:11:19 attempts must be a whole number from 1 to 100, not 0",
-      "rules.yaml:12:9 table is missing; it must be the name of a table",
-      'rules.yaml:12:9 unknown key "tabel"; known here: target, schema, table, action, format, attempts, backoff, deadline, settleAfter, priority, stale. Did you mean "table"?',
+      "rules.yaml:3:70 targets.sales.rateLimit.per: must be a duration from 100ms to 31d, such as 500ms 20s 1m 2h 90d, not 60. A number needs a unit: 60s, 60m, ...",
+      'rules.yaml:3:76 targets.sales.concurency: unknown key "concurency"; known here: description, connection, schema, rateLimit, concurrency, defaults. Did you mean "concurrency"?',
+      "rules.yaml:6:5 rules[0].when: is empty: say `when: all` to take every completion, or give conditions such as `recipe: 27`",
+      'rules.yaml:8:17 rules[0].publish[0].target: there is no target "sale". Did you mean "sales"?',
+      'rules.yaml:9:16 rules[0].publish[0].table: "orders_{recpie}" has the unknown placeholder {recpie}; the placeholders are {jobGroupId} {date} {recipe} {flow} {date:YYYY_MM} {labels.name}. Did you mean "recipe"?',
+      'rules.yaml:10:17 rules[0].publish[0].action: must be one of create, load, createAndLoad, truncateAndLoad, dropAndLoad, upsert, not "lod". Did you mean "load"?',
+      "rules.yaml:11:19 rules[0].publish[0].attempts: must be a whole number from 1 to 100, not 0",
+      "rules.yaml:12:9 rules[0].publish[1].table: is missing; it must be the name of a table",
+      'rules.yaml:12:9 rules[0].publish[1].tabel: unknown key "tabel"; known here: target, schema, table, action, format, attempts, backoff, deadline, settleAfter, priority, stale. Did you mean "table"?',
     ]);
   });
 
@@ -175,7 +235,7 @@ rules:
     ["broken YAML", "a: [1\nb: 2", /2:1 .*\]/],
     ["two documents", `${withPublication()}---\na: 1\n`, /multiple documents/],
     ["a key twice", withPublication("table: other"), /11:9 this key stands here twice/],
-    ["another version", withPublication().replace("version: 1", "version: 2"), /1:10 version must be 1/],
+    ["another version", withPublication().replace("version: 1", "version: 2"), /1:10 version: must be 1/],
     ["an alias of nothing", withWhen("when: *other"), /6:11 \*other has no anchor/],
     ["a merge key", withPublication("<<: { attempts: 1 }"), /merge keys/],
     ["a key that is a list", withPublication("? [a]\n        : 1"), /a key must be a word/],
@@ -192,20 +252,20 @@ rules:
       withPublication().replace("  sales:", "  __proto__:"),
       /"__proto__" cannot be used/,
     ],
-    ["an empty when", withWhen("when: {}"), /6:11 when is empty: say `when: all`/],
-    ["no when", withWhen("# no when"), /5:5 when is missing: say `when: all`/],
+    ["an empty when", withWhen("when: {}"), /6:11 rules\[0\]\.when: is empty: say `when: all`/],
+    ["no when", withWhen("# no when"), /5:5 rules\[0\]\.when: is missing: say `when: all`/],
     [
       "a when with another word",
       withWhen("when: everything"),
       /must be `all` or a map of conditions, not "everything"/,
     ],
-    ["an empty list of patterns", withWhen("when: { flow: [] }"), /when\.flow is an empty list/],
-    ["no label in labels", withWhen("when: { labels: {} }"), /when\.labels is empty/],
-    ["a condition without value", withWhen("when: { recipe: }"), /when\.recipe is empty/],
+    ["an empty list of patterns", withWhen("when: { flow: [] }"), /when\.flow: is an empty list/],
+    ["no label in labels", withWhen("when: { labels: {} }"), /when\.labels: is empty/],
+    ["a condition without value", withWhen("when: { recipe: }"), /when\.recipe: is empty/],
     [
       "a name where there are ids alone",
       withWhen("when: { creator: 'bob*' }"),
-      /when\.creator must be an id/,
+      /when\.creator: must be an id/,
     ],
     [
       "an unknown condition",
@@ -215,11 +275,45 @@ rules:
     [
       "a target's name in capitals",
       withPublication().replaceAll("sales", "Sales"),
-      /3:3 the target name "Sales"/,
+      /3:3 targets\.Sales: the target name "Sales"/,
     ],
-    ["a schema with a dot", withPublication("schema: a.b"), /schema "a\.b" has a dot/],
-    ["a placeholder in a schema", withPublication("schema: 's_{date}'"), /placeholders are for `table` only/],
-    ["an empty schema", withPublication("schema: ''"), /schema must be the name of a Redshift schema/],
+    ["a schema with a dot", withPublication("schema: a.b"), /schema: "a\.b" has a dot/],
+    [
+      "an unknown placeholder in a schema",
+      withPublication("schema: 's_{tenant}'"),
+      /publish\[0\]\.schema: "s_\{tenant\}" has the unknown placeholder \{tenant\}/,
+    ],
+    [
+      "an unknown placeholder in a target's schema",
+      withPublication().replace("schema: public", "schema: 's_{tenant}'"),
+      /targets\.sales\.schema: "s_\{tenant\}" has the unknown placeholder/,
+    ],
+    [
+      "a date format in small letters",
+      withPublication().replace("table: orders", "table: 't_{date:yyyy_mm}'"),
+      /has \{date:yyyy_mm\}, but \{date:\.\.\.\} takes YYYY.*Did you mean \{date:YYYY_MM\}\?/,
+    ],
+    [
+      "a date format with a space",
+      withPublication().replace("table: orders", "table: 't_{date:YYYY MM}'"),
+      /\{date:\.\.\.\} takes YYYY/,
+    ],
+    [
+      "an empty date format",
+      withPublication().replace("table: orders", "table: 't_{date:}'"),
+      /\{date:\.\.\.\} takes YYYY/,
+    ],
+    [
+      "a table that starts with a formatted date",
+      withPublication().replace("table: orders", "table: '{date:MM}_x'"),
+      /starts with \{date:MM\}, a number/,
+    ],
+    [
+      "a table that dates make too long",
+      withPublication().replace("table: orders", `table: '${"x".repeat(120)}{date}'`),
+      /has 128 bytes/,
+    ],
+    ["an empty schema", withPublication("schema: ''"), /schema: must be the name of a Redshift schema/],
     [
       "a table with a dot",
       withPublication().replace("table: orders", "table: public.orders"),
@@ -251,8 +345,23 @@ rules:
       withPublication("settleAfter: 999ms"),
       /from 1s to 1d.*or never, not "999ms"/,
     ],
-    ["an empty rule", `${withPublication()}  -\n`, /rules\[1\] is empty/],
-    ["a rule that publishes nothing", `${head}  - { name: a, when: all, publish: [] }\n`, /publish is empty/],
+    [
+      "a table among the defaults",
+      withPublication().replace("targets:", "defaults: { table: x }\ntargets:"),
+      /defaults\.table: unknown key "table"; known here: attempts, backoff, deadline, settleAfter, priority, stale/,
+    ],
+    [
+      "a bad default of a target",
+      withPublication().replace("schema: public", "schema: public, defaults: { attempts: 0 }"),
+      /targets\.sales\.defaults\.attempts: must be a whole number from 1 to 100, not 0/,
+    ],
+    ["a switch that is no switch", withWhen("when: all\n    enabled: off"), /enabled: must be true or false/],
+    ["an empty rule", `${withPublication()}  -\n`, /rules\[1\]: is empty/],
+    [
+      "a rule that publishes nothing",
+      `${head}  - { name: a, when: all, publish: [] }\n`,
+      /publish: is empty/,
+    ],
     [
       "two rules of one name",
       withPublication() + withPublication().slice(head.length),
@@ -269,6 +378,11 @@ rules:
     expect(problemsOf(second("ORDERS", ", schema: PUBLIC"))).toEqual([expect.stringMatching(/already/)]);
     expect(problemsOf(second("ORDERS", ", schema: other"))).toEqual([]);
     expect(problemsOf(second("orders_{labels.a}"))).toEqual([]);
+    const dated = (one: string, other: string) =>
+      problemsOf(second(other).replace("table: orders", `table: "${one}"`));
+    expect(dated("t_{date}", "T_{date:YYYYMM}{date:DD}")).toEqual([expect.stringMatching(/already/)]);
+    expect(dated("t_{date:YYYY_MM}", "t_{date:YYYY}_{date:MM}")).toEqual([expect.stringMatching(/already/)]);
+    expect(dated("t_{date:YYYY_MM}", "t_{date:YYYYMM}")).toEqual([]);
   });
 
   it("tells a mistake behind an alias once", () => {
@@ -276,7 +390,7 @@ rules:
     when: all
     publish: [*first]
 `;
-    expect(problemsOf(text)).toEqual([expect.stringMatching(/attempts must be/)]);
+    expect(problemsOf(text)).toEqual([expect.stringMatching(/attempts: must be/)]);
   });
 
   it("is refused, and not expanded, when aliases multiply", () => {
@@ -328,17 +442,46 @@ rules:
 
 describe("warnings", () => {
   it.each([
-    ["settleAfter: 29s", /^rules\.yaml:11:22 settleAfter is under 30s/],
-    ["format: csv", /^rules\.yaml:11:17 format is csv/],
+    [
+      "settleAfter: 29s",
+      /^rules\.yaml:11:22 rules\[0\]\.publish\[0\]\.settleAfter: settleAfter is under 30s/,
+    ],
+    ["format: csv", /^rules\.yaml:11:17 rules\[0\]\.publish\[0\]\.format: format is csv/],
   ])("come with %s", (line, words) => {
     expect(parseRules(withPublication(line), "rules.yaml").warnings).toEqual([expect.stringMatching(words)]);
+  });
+
+  it("name a table or schema that SQL has to quote, and no template", () => {
+    const text = withPublication("schema: day-1")
+      .replace("schema: public", "schema: User")
+      .replace("table: orders", "table: order");
+    expect(parseRules(text, "rules.yaml").warnings).toEqual([
+      expect.stringMatching(
+        /^rules\.yaml:3:35 targets\.sales\.schema: "User" is a reserved word of Redshift/,
+      ),
+      expect.stringMatching(/^rules\.yaml:9:16 rules\[0\]\.publish\[0\]\.table: "order" is a reserved word/),
+      expect.stringMatching(/schema: "day-1" has a -: SQL has to write it in double quotes/),
+    ]);
+    const template = withPublication().replace("table: orders", "table: 'table{labels.a}'");
+    expect(parseRules(template, "rules.yaml").warnings).toEqual([]);
+  });
+
+  it("name a default that settles soon, and a file whose rules are all switched off", () => {
+    const text = withWhen("when: all\n    enabled: false")
+      .replace("targets:", "defaults: { settleAfter: 5s }\ntargets:")
+      .replace("schema: public", "schema: public, defaults: { settleAfter: 6s }");
+    expect(parseRules(text, "rules.yaml").warnings).toEqual([
+      expect.stringMatching(/^rules\.yaml:2:26 defaults\.settleAfter: settleAfter is under 30s/),
+      expect.stringMatching(/^rules\.yaml:4:68 targets\.sales\.defaults\.settleAfter: settleAfter is under/),
+      expect.stringMatching(/rules: no rule is enabled: nothing will be published/),
+    ]);
   });
 
   it("name a target without a rule, a file without rules, and an odd ranFrom", () => {
     const warningsOf = (text: string) => parseRules(text, "rules.yaml").warnings;
     expect(warningsOf(`${head.trimEnd()} []\n`)).toEqual([
-      'rules.yaml:3:3 no rule publishes to the target "sales"',
-      "rules.yaml:4:8 there is no rule: nothing will be published",
+      'rules.yaml:3:3 targets.sales: no rule publishes to the target "sales"',
+      "rules.yaml:4:8 rules: there is no rule: nothing will be published",
     ]);
     expect(warningsOf(withWhen("when: { ranFrom: [scheduled, 'u*'] }"))).toEqual([
       expect.stringMatching(/ranFrom "scheduled" is new to us.*Did you mean "schedule"/),

@@ -3,7 +3,7 @@ import { describe, expect, it } from "vitest";
 import { globMatches } from "../src/rules/glob.ts";
 import { rulesNeed } from "../src/rules/lookups.ts";
 import { explainRules, matchRule } from "../src/rules/match-rules.ts";
-import type { JobGroupFacts, Rules, When } from "../src/rules/model.ts";
+import type { JobGroupFacts, Rule, Rules, When } from "../src/rules/model.ts";
 import { parseRules } from "../src/rules/parse-rules.ts";
 
 const facts: JobGroupFacts = {
@@ -104,6 +104,16 @@ describe("a rule", () => {
     expect(matches({ labels: { constructor: ["x"] } }, { ...bare, labels: { constructor: "x" } })).toBe(true);
   });
 
+  it("takes nothing while it is switched off, and says so", () => {
+    const off: Rule = { name: "a", enabled: false, when: "all", publish: [] };
+    expect(matchRule(off, facts)).toEqual({
+      rule: "a",
+      matches: false,
+      reasons: [{ field: "enabled", wanted: "true", found: "false", holds: false }],
+    });
+    expect(matchRule({ ...off, enabled: true }, facts).matches).toBe(true);
+  });
+
   it("tells of every condition what was wanted and what was found", () => {
     const rules: Rules = {
       version: "v",
@@ -135,17 +145,29 @@ describe("a rule", () => {
 });
 
 describe("what the rules need to know", () => {
-  const need = (when: string, table = "t") =>
+  const need = (when: string, table = "t", schema = "public") =>
     rulesNeed(
       parseRules(
         `version: 1
-targets: { sales: { connection: 2, schema: public } }
+targets: { sales: { connection: 2, schema: "${schema}" } }
 rules:
   - { name: a, when: ${when}, publish: [{ target: sales, table: "${table}", action: load }] }
 `,
         "rules.yaml",
       ).rules,
     );
+
+  it("counts the placeholders of a target's schema", () => {
+    expect(need("all", "t", "s_{flow}")).toEqual({ recipe: true, flow: true, flowName: true });
+  });
+
+  it("does not count a rule that is switched off", () => {
+    expect(need("{ flow: 'a*' }, enabled: false", "t_{flow}")).toEqual({
+      recipe: false,
+      flow: false,
+      flowName: false,
+    });
+  });
 
   it.each([
     ["all", "t_{jobGroupId}_{date}_{labels.env}", { recipe: false, flow: false, flowName: false }],

@@ -73,6 +73,39 @@ describe("planning the publishes of a job group", () => {
     expect(filled.plans[0]?.table).toBe("T_31_20261124_orders_Sales_prod");
   });
 
+  it.each([
+    ["t_{date:YYYY_MM}", "t_2026_11"],
+    ["t_{date:YYYYMMDD}", "t_20261124"],
+    ["t_{date:YYYY-MM-DD}_{date:HH}", "t_2026-11-24_23"],
+    ["_{date:DDMMYYYY}", "_24112026"],
+    ["{date:_YYYY}", "_2026"],
+  ])("fills %s with the UTC time of the finish: %s", (template, table) => {
+    expect(planPublishes(oneTable(template), facts).plans[0]?.table).toBe(table);
+  });
+
+  it("fills the schema too, of the publication as of the target, and reports one that has no value", () => {
+    const { rules } = parseRules(
+      `version: 1
+targets:
+  tenants: { connection: 2, schema: "tenant_{labels.tenant}" }
+rules:
+  - name: a
+    when: all
+    publish:
+      - { target: tenants, table: orders, action: upsert }
+      - { target: tenants, schema: "{labels.env}_{date:YYYY}", table: orders, action: upsert }
+`,
+      "rules.yaml",
+    );
+    const labels = { env: "prod", tenant: "acme" };
+    const { plans, problems } = planPublishes(rules, { ...facts, labels });
+    expect(problems).toEqual([]);
+    expect(plans.map(({ schema }) => schema)).toEqual(["tenant_acme", "prod_2026"]);
+    expect(planPublishes(rules, facts).problems.map(({ message }) => message)).toEqual([
+      'rule "a", schema "tenant_{labels.tenant}" of target tenants: {labels.tenant} has no value: the report of the job group has no label "tenant"',
+    ]);
+  });
+
   it.each<[string, string, Partial<JobGroupFacts>, RegExp]>([
     [
       "a recipe without a name",
@@ -115,14 +148,16 @@ describe("planning the publishes of a job group", () => {
     expect(plans.map(({ target }) => target)).toEqual(["finance"]);
   });
 
-  it("plans one publish when two rules would send the same to one table", () => {
+  it("plans one publish when two rules would send the same to one table, and says so", () => {
     const rules = rulesOf(
       "{ name: a, when: all, publish: [{ target: sales, table: Orders, action: load }] }",
       "{ name: b, when: all, publish: [{ target: twin, table: '{recipe}', action: load, attempts: 2 }] }",
     );
     const { plans, conflicts } = planPublishes(rules, facts);
-    expect(conflicts).toEqual([]);
     expect(plans.map(({ rule, table }) => [rule, table])).toEqual([["a", "Orders"]]);
+    expect(conflicts.map(({ message }) => message)).toEqual([
+      'rule "b", PUBLIC.orders of connection 2: rule "a", earlier in the file, publishes there already, the same; this one is not sent a second time. Give it another table, or remove it',
+    ]);
   });
 
   it("lets the first rule in the file win when two would do different things to one table, and says so", () => {

@@ -1,9 +1,8 @@
 import { z } from "zod";
-import { foldIdentifier } from "./identifier.ts";
 import type { RulesProblem } from "./rules-error.ts";
-import type { RulesFile } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
-import { foldTemplate } from "./table-template.ts";
+import { foldTemplate } from "./name-template.ts";
+import { TARGET_NAME } from "./target-name.ts";
 import type { YamlSource } from "./yaml-source.ts";
 
 // The outline of a rules file, as far as it can be made out: the parts are checked against each other
@@ -36,8 +35,7 @@ export function crossCheck(source: YamlSource): RulesProblem[] {
 
 function targetNameProblems({ targets }: Outline, source: YamlSource): RulesProblem[] {
   return Object.keys(targets).flatMap((name) => {
-    if (/^[a-z0-9][a-z0-9_-]{0,63}$/.test(name)) return [];
-    // Lower case only: the name is part of a queue's name, and two that differ in case would look like one.
+    if (TARGET_NAME.test(name)) return [];
     const message = `the target name ${JSON.stringify(name)} must be made of a-z, 0-9, _ and -, start with a letter or digit and have at most 64 characters`;
     return [source.at(["targets", name], message, "key")];
   });
@@ -72,7 +70,7 @@ function publicationProblems({ targets, rules }: Outline, source: YamlSource): R
       }
       const ownSchema = schema ?? target.schema;
       if (target.connection === undefined || ownSchema === undefined || table === undefined) return [];
-      const place = JSON.stringify([target.connection, foldIdentifier(ownSchema), foldTemplate(table)]);
+      const place = JSON.stringify([target.connection, foldTemplate(ownSchema), foldTemplate(table)]);
       if (places.has(place)) {
         const message = `this rule publishes to ${ownSchema}.${table} of connection ${target.connection} already (Redshift does not tell A from a): remove one`;
         return [source.at([...path, "table"], message)];
@@ -81,52 +79,4 @@ function publicationProblems({ targets, rules }: Outline, source: YamlSource): R
       return [];
     });
   });
-}
-
-const SHORT_SETTLE_MS = 30_000;
-/** Seen on the platform; others may exist, so an unknown one is no error. */
-const RAN_FROM = ["ui", "schedule", "api"];
-
-/** What is allowed, and probably not meant. */
-export function warnings(file: RulesFile, source: YamlSource): RulesProblem[] {
-  const used = new Set(file.rules.flatMap(({ publish }) => publish.map(({ target }) => target)));
-  const unused = Object.keys(file.targets).filter((name) => !used.has(name));
-  const found = unused.map((name) =>
-    source.at(["targets", name], `no rule publishes to the target ${JSON.stringify(name)}`, "key"),
-  );
-  if (file.rules.length === 0)
-    found.push(source.at(["rules"], "there is no rule: nothing will be published"));
-  for (const [index, rule] of file.rules.entries()) {
-    found.push(...ranFromWarnings(rule, index, source));
-    for (const [position, { settleAfter, format }] of rule.publish.entries()) {
-      const path = ["rules", index, "publish", position];
-      if (typeof settleAfter === "number" && settleAfter < SHORT_SETTLE_MS) {
-        const message =
-          "settleAfter is under 30s: if the platform shows a publish later than that, it may be sent a second time";
-        found.push(source.at([...path, "settleAfter"], message));
-      }
-      if (format !== "avro")
-        found.push(
-          source.at([...path, "format"], `format is ${format}: Redshift is published to from avro results`),
-        );
-    }
-  }
-  return found;
-}
-
-function ranFromWarnings(
-  { when }: RulesFile["rules"][number],
-  index: number,
-  source: YamlSource,
-): RulesProblem[] {
-  if (when === "all") return [];
-  const odd = (when.ranFrom ?? [])
-    .map(String)
-    .filter((value) => !/[*?]/.test(value) && !RAN_FROM.includes(value));
-  return odd.map((value) =>
-    source.at(
-      ["rules", index, "when", "ranFrom"],
-      `ranFrom ${JSON.stringify(value)} is new to us; the platform says ${RAN_FROM.join(", ")}.${didYouMean(value, RAN_FROM)}`,
-    ),
-  );
 }

@@ -5,7 +5,26 @@
  * No regular expression: after a mismatch only the last `*` is tried again, so the time is at most name x pattern.
  */
 export function globMatches(pattern: string, name: string): boolean {
+  return compileGlob(pattern)(name);
+}
+
+/** `globMatches` of one pattern, read once for many names. */
+export function compileGlob(pattern: string): (name: string) => boolean {
+  const { text, exact } = literalStart(pattern);
+  if (exact) return (name) => name.normalize("NFC") === text;
   const tokens = tokenize(pattern.normalize("NFC"));
+  return (name) => tokensMatch(tokens, name);
+}
+
+/** The text that every name which matches begins with; `exact`: it is the whole of the only one that does. In NFC. */
+export function literalStart(pattern: string): { readonly text: string; readonly exact: boolean } {
+  const tokens = tokenize(pattern.normalize("NFC"));
+  const wildcard = tokens.findIndex(({ kind }) => kind !== "literal");
+  const literals = wildcard < 0 ? tokens : tokens.slice(0, wildcard);
+  return { text: literals.map(({ literal }) => literal ?? "").join(""), exact: wildcard < 0 };
+}
+
+function tokensMatch(tokens: readonly Token[], name: string): boolean {
   const characters = Array.from(name.normalize("NFC"));
   let token = 0;
   let character = 0;

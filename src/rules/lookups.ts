@@ -1,6 +1,6 @@
 import { matchesAnything } from "./glob.ts";
 import type { Pattern, Rules } from "./model.ts";
-import { placeholdersOf } from "./table-template.ts";
+import { placeholdersOf } from "./name-template.ts";
 
 /** What the rules ask that the job group itself does not tell. */
 export interface Lookups {
@@ -14,10 +14,15 @@ export interface Lookups {
 
 /** Tells which calls to the platform a dispatch needs before the rules can be asked. */
 export function rulesNeed(rules: Rules): Lookups {
+  const enabled = rules.rules.filter((rule) => rule.enabled !== false);
+  const schemaOf = new Map(rules.targets.map(({ name, schema }) => [name, schema]));
+  const publications = enabled.flatMap(({ publish }) => publish);
   const placeholders = new Set(
-    rules.rules.flatMap(({ publish }) => publish.flatMap(({ table }) => placeholdersOf(table))),
+    publications.flatMap(({ target, schema, table }) =>
+      [table, schema ?? schemaOf.get(target) ?? ""].flatMap(placeholdersOf),
+    ),
   );
-  const conditions = rules.rules.flatMap(({ when }) => (when === "all" ? [] : [when]));
+  const conditions = enabled.flatMap(({ when }) => (when === "all" ? [] : [when]));
   const flowName =
     placeholders.has("flow") || conditions.some(({ flow }) => flow?.some(asksForName) ?? false);
   const flow = flowName || conditions.some((when) => when.flow !== undefined);

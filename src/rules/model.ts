@@ -10,6 +10,7 @@ export interface Target {
   readonly description?: string;
   /** Designer Cloud connection id. */
   readonly connection: number;
+  /** May hold the placeholders of a publication's table. */
   readonly schema: string;
   /** Publishes started; absent means no limit. */
   readonly rateLimit?: { readonly max: number; readonly perMs: number; readonly burst: boolean };
@@ -37,9 +38,9 @@ export type When =
 /** One publication of a rule. */
 export interface Publication {
   readonly target: string;
-  /** Overrides the target's schema. */
+  /** Overrides the target's schema; may hold the placeholders of `table`. */
   readonly schema?: string;
-  /** May hold {jobGroupId} {date} {recipe} {flow} {labels.x}. */
+  /** May hold {jobGroupId} {date} {date:YYYY_MM} {recipe} {flow} {labels.x}. */
   readonly table: string;
   readonly action: Action;
   readonly format: string;
@@ -57,6 +58,8 @@ export interface Publication {
 
 export interface Rule {
   readonly name: string;
+  /** False switches the rule off; absent means true. */
+  readonly enabled?: boolean;
   readonly when: When;
   readonly publish: readonly Publication[];
 }

@@ -1,17 +1,16 @@
 import { createHash } from "node:crypto";
-import { crossCheck, warnings } from "./cross-checks.ts";
-import { type Publication, REPEATABLE_ACTIONS, type Rules } from "./model.ts";
+import { crossCheck } from "./cross-checks.ts";
+import type { Publication, Rules, Target } from "./model.ts";
+import { resolveSettings } from "./publication-settings.ts";
 import { describeProblem, RulesError, type RulesProblem } from "./rules-error.ts";
-import { type RulesFile, rulesFile } from "./schema.ts";
+import { type RulesFile, rulesFile, type Settings } from "./schema.ts";
 import { wordIssues, wordsOfSets } from "./schema-words.ts";
+import { warnings } from "./warnings.ts";
 import { readYaml } from "./yaml-source.ts";
-
-/** How long a publish may stay unseen: where a repeated one would add rows, longer than where it ends in the same state. */
-const SETTLE_MS = { appends: 120_000, repeatable: 15_000 };
 
 /**
  * Reads a rules file; pure, the caller reads the disk. `fileName` is for the messages alone.
- * `warnings` are in the form `rules.yaml:12:7 message`, `warned` are the same with their places.
+ * `warnings` are in the form `rules.yaml:12:7 rules[0].name: message`, `warned` are the same with their places.
  *
  * @throws RulesError with all problems of the file at once.
  */
@@ -43,24 +42,40 @@ export function parseRules(
 
 /** By place, and once each: a value that aliases repeat has its problem once. */
 function inOrder(problems: readonly RulesProblem[]): RulesProblem[] {
-  const once = new Map(problems.map((problem) => [describeProblem("", problem), problem]));
+  const once = new Map(
+    problems.map((problem) => [`${problem.line}:${problem.column} ${problem.message}`, problem]),
+  );
   return [...once.values()].sort((a, b) => a.line - b.line || a.column - b.column);
 }
 
 function toRules(file: RulesFile, version: string): Rules {
+  const defaultsOf = (target: string) => [file.defaults, file.targets[target]?.defaults];
   return {
     version,
     serializeJobGroups: file.serializeJobGroups,
-    targets: Object.entries(file.targets).map(([name, target]) => ({ name, ...target })),
-    rules: file.rules.map((rule) => ({ ...rule, publish: rule.publish.map(toPublication) })),
+    targets: Object.entries(file.targets).map(([name, target]) => toTarget(name, target)),
+    rules: file.rules.map((rule) => ({
+      ...rule,
+      publish: rule.publish.map((publication) => toPublication(publication, defaultsOf(publication.target))),
+    })),
   };
 }
 
-function toPublication({
-  deadline,
-  settleAfter,
-  ...same
-}: RulesFile["rules"][number]["publish"][number]): Publication {
-  const settle = REPEATABLE_ACTIONS.includes(same.action) ? SETTLE_MS.repeatable : SETTLE_MS.appends;
-  return { ...same, deadlineMs: deadline, settleAfterMs: settleAfter ?? settle };
+function toTarget(name: string, target: RulesFile["targets"][string]): Target {
+  const { defaults: _, ...same } = target;
+  return { name, ...same };
+}
+
+function toPublication(
+  { target, schema, table, action, format, ...own }: RulesFile["rules"][number]["publish"][number],
+  defaults: readonly (Settings | undefined)[],
+): Publication {
+  return {
+    target,
+    ...(schema !== undefined && { schema }),
+    table,
+    action,
+    format,
+    ...resolveSettings(action, [...defaults, own]),
+  };
 }

@@ -1,9 +1,9 @@
-import { explainRules } from "./match-rules.ts";
-import type { JobGroupFacts, Publication, PublishPlan, Rule, Rules } from "./model.ts";
-import { fillTemplate } from "./table-template.ts";
+import type { JobGroupFacts, Publication, PublishPlan, Rule, Rules, Target } from "./model.ts";
+import { fillTemplate } from "./name-template.ts";
+import { indexRules } from "./rule-index.ts";
 import { taskKey } from "./task-identity.ts";
 
-/** A publication that an earlier one of the same table, with other data or another action, keeps from being sent. */
+/** A publication that an earlier one of the same table keeps from being sent. */
 interface PlanConflict {
   readonly rule: string;
   readonly target: string;
@@ -14,7 +14,7 @@ interface PlanConflict {
   readonly message: string;
 }
 
-/** A publication whose table could not be told for this job group. */
+/** A publication whose schema or table could not be told for this job group. */
 interface PlanProblem {
   readonly rule: string;
   readonly target: string;
@@ -36,22 +36,21 @@ export interface PublishPlans {
  * What has to be published for a finished job group.
  *
  * The same facts and rules always give the same plans: nothing here looks at the clock. When publications of several rules
- * name the same table, the first in file order is sent; one that would send the same again is left out silently,
- * one that would do something else is a conflict. A problem or conflict holds up no other publication.
+ * name the same table, the first in file order is sent; each other one is a conflict, also when it would send the
+ * same: its own attempts or deadline do not count then. A problem or conflict holds up no other publication.
  */
 export function planPublishes(rules: Rules, facts: JobGroupFacts): PublishPlans {
   const plans = new Map<string, PublishPlan>();
   const conflicts: PlanConflict[] = [];
   const problems: PlanProblem[] = [];
-  const matching = explainRules(rules, facts).flatMap(({ matches }, index) =>
-    matches ? (rules.rules[index] ?? []) : [],
-  );
+  const { matching: match, targets } = preparedOf(rules);
+  const matching = match(facts);
   for (const rule of matching) {
     for (const publication of rule.publish) {
-      const made = planOf(publication, rule, rules, facts);
+      const made = planOf(publication, rule, rules, targets.get(publication.target), facts);
       if ("problem" in made) {
         const { target, table } = publication;
-        const message = `rule ${JSON.stringify(rule.name)}, table ${JSON.stringify(table)} of target ${target}: ${made.problem}`;
+        const message = `rule ${JSON.stringify(rule.name)}, ${made.problem}`;
         problems.push({ rule: rule.name, target, table, message });
         continue;
       }
@@ -59,23 +58,43 @@ export function planPublishes(rules: Rules, facts: JobGroupFacts): PublishPlans 
       const key = taskKey(plan);
       const kept = plans.get(key);
       if (kept === undefined) plans.set(key, plan);
-      else if (kept.action !== plan.action || kept.format !== plan.format)
-        conflicts.push(conflictOf(plan, kept));
+      else conflicts.push(conflictOf(plan, kept));
     }
   }
   return { plans: [...plans.values()], conflicts, problems, matched: matching.map(({ name }) => name) };
+}
+
+interface Prepared {
+  matching(facts: JobGroupFacts): Rule[];
+  readonly targets: ReadonlyMap<string, Target>;
+}
+
+/** Made once for each file that is read. */
+const prepared = new WeakMap<Rules, Prepared>();
+
+function preparedOf(rules: Rules): Prepared {
+  const before = prepared.get(rules);
+  if (before !== undefined) return before;
+  const made = {
+    matching: indexRules(rules.rules),
+    targets: new Map(rules.targets.map((target) => [target.name, target])),
+  };
+  prepared.set(rules, made);
+  return made;
 }
 
 function planOf(
   publication: Publication,
   rule: Rule,
   rules: Rules,
+  target: Target | undefined,
   facts: JobGroupFacts,
 ): { plan: PublishPlan } | { problem: string } {
-  const target = rules.targets.find(({ name }) => name === publication.target);
-  if (target === undefined) return { problem: "there is no such target" };
-  const filled = fillTemplate(publication.table, facts);
-  if ("problem" in filled) return filled;
+  if (target === undefined) return { problem: `target ${publication.target}: there is no such target` };
+  const schema = filledName("schema", publication.schema ?? target.schema, target.name, facts);
+  if ("problem" in schema) return schema;
+  const table = filledName("table", publication.table, target.name, facts);
+  if ("problem" in table) return table;
   const { action, format, attempts, backoff, deadlineMs, settleAfterMs, priority, stale } = publication;
   const plan: PublishPlan = {
     v: 1,
@@ -86,8 +105,8 @@ function planOf(
     rulesVersion: rules.version,
     target: target.name,
     connection: target.connection,
-    schema: publication.schema ?? target.schema,
-    table: filled.table,
+    schema: schema.name,
+    table: table.name,
     action,
     format,
     attempts,
@@ -101,14 +120,29 @@ function planOf(
   return { plan };
 }
 
+function filledName(
+  what: "schema" | "table",
+  template: string,
+  target: string,
+  facts: JobGroupFacts,
+): { name: string } | { problem: string } {
+  const filled = fillTemplate(template, facts);
+  if ("name" in filled) return filled;
+  return { problem: `${what} ${JSON.stringify(template)} of target ${target}: ${filled.problem}` };
+}
+
 function conflictOf(plan: PublishPlan, kept: PublishPlan): PlanConflict {
   const { rule, target, schema, table } = plan;
   const whose =
     kept.rule === rule
       ? "an earlier publication of the same rule"
       : `rule ${JSON.stringify(kept.rule)}, earlier in the file,`;
+  const same = kept.action === plan.action && kept.format === plan.format;
+  const others = same
+    ? ", the same; this one is not sent a second time"
+    : ` (${kept.action}, ${kept.format}); this one (${plan.action}, ${plan.format}) is not sent`;
   const message =
-    `rule ${JSON.stringify(rule)}, ${schema}.${table} of connection ${plan.connection}: ${whose} publishes there already ` +
-    `(${kept.action}, ${kept.format}); this one (${plan.action}, ${plan.format}) is not sent. Give it another table, or remove it`;
+    `rule ${JSON.stringify(rule)}, ${schema}.${table} of connection ${plan.connection}: ${whose} publishes there already` +
+    `${others}. Give it another table, or remove it`;
   return { rule, target, schema, table, keptRule: kept.rule, message };
 }

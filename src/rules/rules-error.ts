@@ -1,11 +1,13 @@
 /** One mistake in a rules file; `line` and `column` count from 1. */
 export interface RulesProblem {
+  /** Where in the file's structure, `rules[0].publish[1].table`; absent when that cannot be told. */
+  readonly path?: string;
   readonly line: number;
   readonly column: number;
   readonly message: string;
 }
 
-/** A rules file that cannot be used; `message` has one line per problem, `rules.yaml:12:7 what to change`. */
+/** A rules file that cannot be used; `message` has one line per problem, `rules.yaml:12:7 rules[0].name: what to change`. */
 export class RulesError extends Error {
   override readonly name = "RulesError";
   readonly problems: readonly RulesProblem[];
@@ -16,7 +18,8 @@ export class RulesError extends Error {
   }
 }
 
-/** `rules.yaml:12:7 message`: the form that terminals and editors turn into a link. */
+/** `rules.yaml:12:7 rules[0].name: message`: the form that terminals and editors turn into a link. */
 export function describeProblem(fileName: string, problem: RulesProblem): string {
-  return `${fileName}:${problem.line}:${problem.column} ${problem.message}`;
+  const { line, column, path, message } = problem;
+  return `${fileName}:${line}:${column} ${path === undefined ? "" : `${path}: `}${message}`;
 }

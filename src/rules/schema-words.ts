@@ -28,7 +28,7 @@ export function keyed<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   });
 }
 
-/** The words for a value that is not what is wanted; they follow the field's name. */
+/** The words for a value that is not what is wanted; they follow the field's path. */
 export function needs(wanted: string) {
   return ({ input }: { readonly input?: unknown }): string => {
     if (input === undefined) return `is missing; it must be ${wanted}`;
@@ -70,7 +70,8 @@ export function wordIssues(issues: readonly Issue[]): WordedIssue[] {
         return wordIssues(branch.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })));
       }
     }
-    return [{ path: issue.path, part: "value", message: `${fieldName(issue.path)} ${issue.message}` }];
+    const message = issue.path.length === 0 ? `the file ${issue.message}` : issue.message;
+    return [{ path: issue.path, part: "value", message }];
   });
 }
 
@@ -79,14 +80,4 @@ function isOtherKind({ code, path }: Issue): boolean {
   return (
     path.length === 0 && ["invalid_type", "invalid_value", "invalid_union", "invalid_format"].includes(code)
   );
-}
-
-/** `backoff.max`, `when.flow[1]`, `targets.sales.schema`: enough beside a line number. */
-function fieldName(path: Path): string {
-  let name = "";
-  for (const [index, step] of path.entries()) {
-    if (typeof step === "number") name = index < path.length - 1 ? "" : `${name}[${step}]`;
-    else name += name === "" ? String(step) : `.${String(step)}`;
-  }
-  return name === "" ? "the file" : name;
 }

@@ -42,8 +42,22 @@ export function readYaml(text: string): YamlSource {
       ? plainValue(document, problems)
       : undefined,
     problems,
-    at: (path, message, part = "value") => problemAt(offsetOf(document, path, part), message),
+    at: (path, message, part = "value") => ({
+      ...(path.length > 0 && { path: pathText(path) }),
+      ...problemAt(offsetOf(document, path, part), message),
+    }),
   };
+}
+
+/** `rules[0].publish[1].table`, `targets["my target"]`. */
+function pathText(path: Path): string {
+  const steps = path.map((step) => {
+    if (typeof step === "number") return `[${step}]`;
+    return /^[\p{L}\p{N}_$-]+$/u.test(String(step))
+      ? `.${String(step)}`
+      : `[${JSON.stringify(String(step))}]`;
+  });
+  return steps.join("").replace(/^\./, "");
 }
 
 function plainValue(document: Document, problems: RulesProblem[]): unknown {
