@@ -8,10 +8,11 @@ import { type Section, table } from "./figures.ts";
 import { measureIdleLatency } from "./idle-latency.ts";
 import { measurePaceUse } from "./pace-use.ts";
 import { measurePublishes } from "./publishes.ts";
+import { measureRuleLookups } from "./rule-lookups.ts";
 import { openSite, type Site } from "./site.ts";
 import { measureWebhookAcks } from "./webhook-acks.ts";
 
-const USAGE = `npm run bench -- [--quick] [--only acks,publishes,idle,pace]
+const USAGE = `npm run bench -- [--quick] [--only acks,publishes,idle,pace,rules]
 Measures the relay beside a pipeline without any safety, both in one run by turns; read the ratios.`;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const RESULTS = fileURLToPath(new URL("./results/", import.meta.url));
@@ -29,6 +30,7 @@ const PARTS: Record<string, (site: Site, quick: boolean) => Promise<Section>> = 
       ],
       quick ? 6_000 : 20_000,
     ),
+  rules: async (_, quick) => measureRuleLookups(quick ? 50 : 300),
 };
 
 async function main(): Promise<void> {

@@ -10,22 +10,29 @@ export function globMatches(pattern: string, name: string): boolean {
 
 /** `globMatches` of one pattern, read once for many names. */
 export function compileGlob(pattern: string): (name: string) => boolean {
-  const { text, exact } = literalStart(pattern);
-  if (exact) return (name) => name.normalize("NFC") === text;
   const tokens = tokenize(pattern.normalize("NFC"));
-  return (name) => tokensMatch(tokens, name);
+  const { text: start, exact } = literalStart(pattern);
+  if (exact) return (name) => name.normalize("NFC") === start;
+  const end = literalsOf(tokens.slice(tokens.findLastIndex(({ kind }) => kind !== "literal") + 1));
+  return (name) => {
+    const normal = name.normalize("NFC");
+    // Most names fail here, long before they are taken apart.
+    return normal.startsWith(start) && normal.endsWith(end) && tokensMatch(tokens, Array.from(normal));
+  };
 }
 
 /** The text that every name which matches begins with; `exact`: it is the whole of the only one that does. In NFC. */
 export function literalStart(pattern: string): { readonly text: string; readonly exact: boolean } {
   const tokens = tokenize(pattern.normalize("NFC"));
   const wildcard = tokens.findIndex(({ kind }) => kind !== "literal");
-  const literals = wildcard < 0 ? tokens : tokens.slice(0, wildcard);
-  return { text: literals.map(({ literal }) => literal ?? "").join(""), exact: wildcard < 0 };
+  return { text: literalsOf(wildcard < 0 ? tokens : tokens.slice(0, wildcard)), exact: wildcard < 0 };
 }
 
-function tokensMatch(tokens: readonly Token[], name: string): boolean {
-  const characters = Array.from(name.normalize("NFC"));
+function literalsOf(tokens: readonly Token[]): string {
+  return tokens.map(({ literal }) => literal ?? "").join("");
+}
+
+function tokensMatch(tokens: readonly Token[], characters: readonly string[]): boolean {
   let token = 0;
   let character = 0;
   let star = -1;

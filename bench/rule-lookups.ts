@@ -1,0 +1,108 @@
+import { median, ratio, type Row, type Section } from "./figures.ts";
+import { ruleMatches } from "../src/rules/match-rules.ts";
+import type { JobGroupFacts, Rule } from "../src/rules/model.ts";
+import { indexRules } from "../src/rules/rule-index.ts";
+
+const SIZES = [10, 1_000, 10_000];
+const ROUNDS = 7;
+
+/** How long it takes to find the rules that match: by the index, beside asking rule after rule with patterns read once. */
+export function measureRuleLookups(roundMs: number): Section {
+  const rows: Row[] = [];
+  const figures: unknown[] = [];
+  for (const size of SIZES) {
+    const rules = rulesOf(size);
+    const groups = groupsOf(size);
+    const startedMs = performance.now();
+    const matching = indexRules(rules);
+    const buildMs = performance.now() - startedMs;
+    const scan = (facts: JobGroupFacts) => rules.filter((rule) => ruleMatches(rule, facts));
+    let found = 0;
+    for (const facts of groups) {
+      const names = matching(facts).map(({ name }) => name);
+      if (
+        names.join() !==
+        scan(facts)
+          .map(({ name }) => name)
+          .join()
+      )
+        throw new Error("index and scan differ");
+      found += names.length;
+    }
+    const ours: number[] = [];
+    const naive: number[] = [];
+    for (let round = 0; round < ROUNDS; round++) {
+      ours.push(microsOf(matching, groups, roundMs));
+      naive.push(microsOf(scan, groups, roundMs));
+    }
+    const [index, plain] = [median(ours), median(naive)];
+    rows.push({
+      what: `${size.toLocaleString("en")} rules, ${(found / groups.length).toFixed(1)} match`,
+      ours: `${index.toFixed(2)} µs`,
+      naive: `${plain.toFixed(2)} µs`,
+      ratio: ratio(index / plain),
+    });
+    figures.push({ size, buildMs, indexMicros: ours, scanMicros: naive });
+  }
+  return {
+    title: "Finding the rules of a job group: index (relay) beside a plain scan (naive)",
+    rows,
+    figures,
+  };
+}
+
+/** As in a grown file: mostly ids and tenants, some names by their start, a few rules that have to be asked each time. */
+function rulesOf(size: number): Rule[] {
+  return Array.from({ length: size }, (_, at): Rule => {
+    const rule = { name: `rule ${at}`, publish: [] };
+    if (at % 1_000 === 1) return { ...rule, when: { recipe: [`*_export_${at}`] } };
+    switch (at % 5) {
+      case 0:
+        return { ...rule, when: { recipe: [at, at + 1], labels: { env: ["prod"] } } };
+      case 1:
+        return { ...rule, when: { recipe: [`orders_${at}_*`] } };
+      case 2:
+        return { ...rule, when: { flow: [`Flow ${at}`], labels: { env: ["prod", "test"] } } };
+      case 3:
+        return { ...rule, when: { flow: [at], creator: [at % 7] } };
+      default:
+        return { ...rule, when: { labels: { tenant: [`tenant-${at}`], env: ["prod"] } } };
+    }
+  });
+}
+
+function groupsOf(size: number): JobGroupFacts[] {
+  return Array.from({ length: 200 }, (_, i): JobGroupFacts => {
+    const at = (i * 7_919) % size;
+    return {
+      jobGroupId: i + 1,
+      name: `run ${i}`,
+      finishedAt: 0,
+      flow: { id: at, name: `Flow ${at}` },
+      recipe: { id: at, name: `orders_${at}_daily` },
+      creator: i % 7,
+      workspace: 1,
+      ranFrom: "schedule",
+      labels: { env: "prod", tenant: `tenant-${at}` },
+    };
+  });
+}
+
+/** One look-up, on average over at least that long. */
+function microsOf(
+  look: (facts: JobGroupFacts) => unknown,
+  groups: readonly JobGroupFacts[],
+  roundMs: number,
+): number {
+  const startedMs = performance.now();
+  let looked = 0;
+  let tookMs = 0;
+  while (tookMs < roundMs) {
+    for (const facts of groups.slice(looked % groups.length).slice(0, 20)) {
+      look(facts);
+      looked++;
+    }
+    tookMs = performance.now() - startedMs;
+  }
+  return (tookMs / looked) * 1_000;
+}
