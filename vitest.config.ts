@@ -8,8 +8,8 @@ export default defineConfig({
     setupFiles: ["test/support/leak-guard.ts"],
     // A process per file: tests start servers and children, and one that dies must not take the others along.
     pool: "forks",
-    // Two cores. More files at once only make the timing tests slower.
-    maxWorkers: 2,
+    // Most of a test is waiting: on two cores three files at once are faster, and four disturb each other.
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },
