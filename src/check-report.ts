@@ -18,7 +18,7 @@ export interface LiveReport {
 export function tellCheck(checked: CheckedRules, live: LiveReport | undefined): string {
   const { file, rules, errors, warnings } = checked;
   const told = (kind: string) => (problem: RulesProblem) =>
-    `${file}:${problem.line}:${problem.column}: ${kind}: ${problem.message}`;
+    `${file}:${problem.line}:${problem.column}: ${kind}: ${problem.path ? `${problem.path}: ` : ""}${problem.message}`;
   const lines = [...errors.map(told("error")), ...warnings.map(told("warning"))];
   if (rules === undefined) return [...lines, `${file}: ${count(errors.length, "error")}`].join("\n");
   return [

@@ -40,6 +40,7 @@ export function watchFile(
   let last = JSON.stringify(known);
   let taken: string | undefined;
   let seen: string | undefined;
+  let seenAt = 0;
   let timer: NodeJS.Timeout | undefined;
   let stopped = false;
 
@@ -49,8 +50,11 @@ export function watchFile(
     if (mark !== seen) {
       // It may be in the middle of being written.
       seen = mark;
+      seenAt = performance.now();
       return lookSoon();
     }
+    // Whoever looks, and however often: it has to have stood still for so long.
+    if (performance.now() - seenAt < settleMs) return lookSoon();
     const read = await readTextFile(path);
     if ((await markOf(path)) !== mark) return lookSoon();
     taken = mark;

@@ -44,8 +44,8 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
   const { code, output } = await runCommand(["check", path]);
   expect(code).toBe(0);
   const lines = output.split("\n").map((line) => line.replace(`${path}:`, "FILE:"));
-  expect(lines[0]).toMatch(/^FILE:5:3: warning: no rule publishes to the target "spare"/);
-  expect(lines[1]).toMatch(/^FILE:11:\d+: warning: settleAfter is under 30s/);
+  expect(lines[0]).toMatch(/^FILE:5:3: warning: targets.spare: no rule publishes to the target "spare"/);
+  expect(lines[1]).toMatch(/^FILE:11:\d+: warning: .*settleAfter is under 30s/);
   expect(lines[2]).toMatch(/^FILE: good, version [0-9a-f]{12}, 3 targets, 2 rules, 2 warnings$/);
   expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual(
     expect.arrayContaining([
@@ -66,9 +66,9 @@ test("every error is told with file, line and column, and ends with 1", async ()
   const { code, output } = await runCommand(["check", path]);
   expect(code).toBe(1);
   expect(output).toMatch(
-    /rules\.yaml:11:\d+: error: unknown key "settelAfter".*Did you mean "settleAfter"\?/,
+    /rules\.yaml:11:\d+: error: .*unknown key "settelAfter".*Did you mean "settleAfter"\?/,
   );
-  expect(output).toMatch(/rules\.yaml:10:\d+: error: there is no target "sale". Did you mean "sales"\?/);
+  expect(output).toMatch(/rules\.yaml:10:\d+: error: .*there is no target "sale". Did you mean "sales"\?/);
   expect(output).toContain("2 errors");
 
   const json = await runCommand(["check", path, "--json"]);

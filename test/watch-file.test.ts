@@ -80,6 +80,19 @@ test("a file that is written piece by piece is told when it is whole", async () 
   expect(told).toEqual([text("abc")]);
 });
 
+test("a file that is written slowly is told when it has stood still, however often it is looked at", async () => {
+  const path = join(await newFolder(), "rules.yaml");
+  await writeFile(path, "old");
+  const told = await listen(path, { settleMs: 300, everyMs: 20 });
+  await writeFile(path, "");
+  for (let piece = 0; piece < 12; piece++) {
+    await appendFile(path, "x");
+    await new Promise((resolve) => setTimeout(resolve, 60));
+  }
+  await untilTold(told, 1);
+  expect(told).toEqual([text("x".repeat(12))]);
+});
+
 test("a change that nobody tells of is found by looking", async () => {
   // The link's folder hears nothing of what happens to the file that it leads to.
   const [here, there] = [await newFolder(), await newFolder()];

@@ -1,5 +1,9 @@
 import { SHARED } from "./shared.ts";
 
+/** So many starts of a target are remembered, for so long, whatever its limit is now. */
+const STARTS_KEPT = 1_000;
+const STARTS_KEPT_MS = 3_600_000;
+
 /** A probe of a target's breaker keeps the others waiting no longer than this, in microseconds: it may be stuck. */
 const PROBE_US = 300_000_000;
 
@@ -111,8 +115,9 @@ if max > 0 then
   start_in = math.max(0, due - now)
   if start_in > lead then return held('pace', math.ceil((start_in - lead) / 1000)) end
   redis.call('LPUSH', pace, string.format('%.0f', due))
-  redis.call('LTRIM', pace, 0, max - 1)
-  redis.call('PEXPIRE', pace, math.ceil(per / 1000) + 60000)
+  -- More than this limit needs is kept: the next rules file may look further back.
+  redis.call('LTRIM', pace, 0, math.max(max, ${STARTS_KEPT}) - 1)
+  redis.call('PEXPIRE', pace, math.max(math.ceil(per / 1000), ${STARTS_KEPT_MS}) + 60000)
 end
 if breaker[2] then redis.call('HSET', KEYS[8], 'probeGroup', group, 'probeField', field, 'probeAt', string.format('%.0f', now)) end
 redis.call('HSET', group, field, ARGV[5])
