@@ -50,6 +50,21 @@ test.each([403, 500])("so it is when the words come with a %i", async (status) =
   expect(site.puts(2)).toHaveLength(2);
 });
 
+test("a platform that says so for ever, with a status that tells nothing, is not waited for beyond the deadline", async () => {
+  const publish = [{ target: "sales", ...load, deadline: "3s" }];
+  const site = await openSite({ rules: twoTargets({ rules: [{ name: "all", when: "all", publish }] }) });
+  site.simulator.addFault({
+    kind: "status",
+    status: 500,
+    body: { exception: { name: "Other", message: "Another publish of this job group is running" } },
+  });
+  const relay = await site.start();
+  await relay.report(2);
+  const { record } = only(await site.ended(2));
+  expect(record).toMatchObject({ state: "parked", attempts: 0 });
+  expect(record.words).toContain("another publish runs");
+});
+
 test("somebody's publish of the same job group in the UI is waited for, then ours is sent once", async () => {
   const site = await openSite({ rules: twoTargets() });
   site.simulator.set({ publishMs: 600 });

@@ -233,7 +233,8 @@ async function refused(
     case "unknown": {
       const change: Partial<TaskRecord> = {
         ...(failure.requestId && { requestId: failure.requestId }),
-        ...(failure.saysBusy && { saysBusy: true }),
+        // One wait for the other publish, as below.
+        ...(failure.saysBusy && { saysBusy: true, answeredMs: waitedMs }),
         ...(failure.retryAfterMs && { notBefore: Math.round(task.nowMs() + failure.retryAfterMs) }),
       };
       // The PUT may have been read up to this moment, not only up to the end of the window.
