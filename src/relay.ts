@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
-import { type Config, ConfigError, missingSettings, summariseConfig } from "./config.ts";
+import { type Config, ConfigError } from "./config.ts";
+import { missingSettings, summariseConfig } from "./config-summary.ts";
 import { createVerify, type Verify } from "./producers/signatures.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
 import { createMetrics, type Readings } from "./http/metrics.ts";

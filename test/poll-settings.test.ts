@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { ConfigError, missingSettings, pollingOf, readConfig } from "../src/config.ts";
+import { ConfigError, pollingOf, readConfig } from "../src/config.ts";
+import { missingSettings } from "../src/config-summary.ts";
 
 const PLATFORM = { DESIGNER_CLOUD_URL: "https://us1.alteryxcloud.com", DESIGNER_CLOUD_TOKEN: "token" };
 const read = (env: Record<string, string> = {}) => readConfig({ ...PLATFORM, ...env });
