@@ -21,6 +21,7 @@ export function summariseConfig(config: Config): Record<string, unknown> {
     poll: polls
       ? `every ${formatDuration(polls.everyMs)}, grace ${formatDuration(polls.graceMs)}`
       : "not by this process",
+    environment: config.environment ?? "not named",
     logLevel: config.logLevel,
   };
 }

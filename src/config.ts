@@ -110,6 +110,7 @@ const environment = z
       .transform(Number)
       .default(20),
     LEDGER_RETENTION: atLeast(60_000, "1m").default(90 * 86_400_000),
+    ENVIRONMENT: text.max(30, "must have 30 characters at most").optional(),
     LOG_LEVEL: z
       .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
         error: "must be fatal, error, warn, info, debug, trace or silent",
@@ -138,6 +139,7 @@ const environment = z
     followMaxMs: env.FOLLOW_MAX,
     poll: pollSettings(env),
     ledgerRetentionMs: env.LEDGER_RETENTION,
+    environment: env.ENVIRONMENT,
     logLevel: env.LOG_LEVEL,
   }));
 

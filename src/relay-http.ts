@@ -14,7 +14,9 @@ import type { Connections } from "./queues/connections.ts";
 import { type Keys, publishQueue } from "./queues/names.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type BoardParts, describeRules, openBoard } from "./relay-board.ts";
+import { openPages } from "./relay-pages.ts";
 import { createLookAround } from "./relay-surroundings.ts";
+import { isPagePath } from "./pages/pages.ts";
 import { type StoryDeps, tellStory } from "./story.ts";
 
 export interface HttpParts extends BoardParts {
@@ -56,6 +58,8 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       ...health,
       metrics: metrics.handler,
       ...(web && {
+        pages: openPages(parts, storyDeps),
+        isPagePath,
         ...createWebhook({ report, log, verify, foresee, proof: proofOf(config.webhook.scheme) }),
         api: createApi(
           { report, log, story: (id) => tellStory(storyDeps, id), explain, resolve },

@@ -6,6 +6,7 @@ import { createReportCompletion } from "./producers/report-completion.ts";
 import { createMetrics, type Readings } from "./http/metrics.ts";
 import { type BreakerStore, createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
+import { createHolds } from "./queues/holds.ts";
 import { publishQueue } from "./queues/names.ts";
 import { createPollStore, type PollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
@@ -76,6 +77,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       explain: createExplain(core, intake, config.rulesFile),
       workers: () => (pollers ? [...(work?.all() ?? []), ...pollers] : undefined),
       breakers,
+      holds: createHolds(connections.work, keys),
       metrics,
       rules: core.rules,
       targets: core.targets,

@@ -1,5 +1,5 @@
 import { summariseJobGroup } from "./processors/summarise-job-group.ts";
-import { type Surroundings, whyItWaits } from "./processors/why-it-waits.ts";
+import { type Surroundings, type WaitNow, whyItWaits } from "./processors/why-it-waits.ts";
 import type { Completion, CompletionRecords, RecordedTask } from "./queues/completion-record.ts";
 import type { Provenance } from "./rules/model.ts";
 import { taskId, taskKey } from "./rules/task-identity.ts";
@@ -46,7 +46,13 @@ export interface StoryTask {
   /** Milliseconds by cause, of the waits that are over. */
   readonly waited: Readonly<Record<string, number>>;
   /** Why it waits at this moment. */
-  readonly waits?: { readonly cause: string; readonly since: string; readonly words: string };
+  readonly waits?: {
+    readonly cause: string;
+    readonly since: string;
+    /** When what holds it up began. */
+    readonly heldSince?: string;
+    readonly words: string;
+  };
   readonly steps: readonly string[];
   readonly evidence?: unknown;
   readonly decisions?: unknown;
@@ -105,12 +111,18 @@ async function tellTask({ lookAround, stepsOf }: StoryDeps, recorded: RecordedTa
     submittedAt: time(record.submittedAt),
     endedAt: time(record.endedAt),
     waited: waits.over,
-    ...(now && { waits: { ...now, since: new Date(now.since).toISOString() } }),
+    ...(now && { waits: tellWait(now) }),
     steps,
     evidence: record.evidence,
     decisions: record.decisions,
   };
 }
+
+const tellWait = ({ since, heldSince, ...rest }: WaitNow) => ({
+  ...rest,
+  since: new Date(since).toISOString(),
+  ...(heldSince !== undefined && { heldSince: new Date(heldSince).toISOString() }),
+});
 
 const time = (at: number | undefined): string | undefined =>
   at === undefined ? undefined : new Date(at).toISOString();

@@ -104,14 +104,12 @@ const task = z
     submittingAt: time.optional(),
     submittedAt: time.optional(),
     endedAt: time.optional(),
-    waited: z
-      .partialRecord(z.enum(WAIT_CAUSES), z.int())
-      .meta({
-        description: "Milliseconds by cause, of the waits that are over.",
-        examples: [{ pace: 12_000 }],
-      }),
+    waited: z.partialRecord(z.enum(WAIT_CAUSES), z.int()).meta({
+      description: "Milliseconds by cause, of the waits that are over.",
+      examples: [{ pace: 12_000 }],
+    }),
     waits: z
-      .looseObject({ cause: z.enum(WAIT_CAUSES), since: time, words: z.string() })
+      .looseObject({ cause: z.enum(WAIT_CAUSES), since: time, heldSince: time.optional(), words: z.string() })
       .optional()
       .meta({ description: "Why it waits at this moment." }),
     steps: z

@@ -43,6 +43,8 @@ export interface GroupIndex {
   forgetGone(): Promise<void>;
   /** How many job groups a list has. */
   count(state?: GroupState): Promise<number>;
+  /** How many of the job groups that were reported since then (epoch milliseconds) could not be dispatched. */
+  failedDispatches(since: number): Promise<number>;
 }
 
 /** So many are looked at between two answers of Redis. */
@@ -132,6 +134,7 @@ export function createGroupIndex(redis: Redis, keys: Keys): GroupIndex {
     },
     count: (state) =>
       sizeOf(state === undefined ? [keys.groups()] : listsOf(state).map((list) => keys.groups(list))),
+    failedDispatches: (since) => redis.zcount(keys.groups("completion:failed"), since, "+inf"),
     forgetGone: async () => {
       const states = GROUP_STATES.flatMap(listsOf).map((list) => keys.groups(list));
       for (const list of [keys.groups(), ...new Set(states)]) {
