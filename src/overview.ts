@@ -1,3 +1,4 @@
+import { isBusy } from "./rules/task-state.ts";
 import type { OpenTask, Overview, TargetView, WaitGroup } from "./pages/view.ts";
 import { inItsQueue, type Surroundings, whyItWaits } from "./processors/why-it-waits.ts";
 import type { GateStore } from "./queues/gate-store.ts";
@@ -56,7 +57,7 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
         const { target } = task.plan;
         // A task may be of a target that came or went just now.
         const there = surroundings.get(target) ?? (await deps.lookAround(target));
-        return { task, wait: whyItWaits(task, there) };
+        return { task, wait: whyItWaits(task, there, busyWith(task, open.tasks)) };
       }),
   );
   const views = known.map((target, i) => viewOf(target, around[i], last[i]));
@@ -67,7 +68,7 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
     gate,
     open: open.count,
     parked,
-    active: views.reduce((sum, { queue }) => sum + queue.active, 0),
+    active: views.reduce((sum, { queue }) => sum + queue.running, 0),
     undispatched,
     dispatchFailed,
     failedGroups,
@@ -82,6 +83,12 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
     webhooks: { ...poll, polls: deps.poll.polls },
     ...(trouble !== undefined && { rulesTrouble: trouble }),
   };
+}
+
+/** The task that has the job group, if it is among those looked at. */
+function busyWith({ plan }: OpenTaskRecord, tasks: readonly OpenTaskRecord[]): string | undefined {
+  const busy = tasks.find((one) => one.plan.jobGroupId === plan.jobGroupId && isBusy(one.record.state));
+  return busy && `${busy.plan.schema}.${busy.plan.table} on ${busy.plan.target}`;
 }
 
 interface Asked {
@@ -167,7 +174,7 @@ function viewOf(
     paused: look?.paused ?? false,
     nextStartInMs: look?.nextStartInMs ?? 0,
     breaker: look?.breaker ?? { failures: 0, openMs: 0, open: false, words: "" },
-    queue: look?.queue ?? { waiting: 0, delayed: 0, active: 0 },
+    queue: look?.queue ?? { waiting: 0, delayed: 0, active: 0, running: 0 },
     ...(description !== undefined && { description }),
     ...(look?.pace !== undefined && { pace: look.pace }),
     ...(rateLimit && { everyMs: perUs / max / 1_000 }),

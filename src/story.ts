@@ -3,6 +3,7 @@ import { type Surroundings, type WaitNow, whyItWaits } from "./processors/why-it
 import type { Completion, CompletionRecords, RecordedTask } from "./queues/completion-record.ts";
 import type { Provenance } from "./rules/model.ts";
 import { taskId, taskKey } from "./rules/task-identity.ts";
+import { isBusy } from "./rules/task-state.ts";
 
 /** What a story is told from. */
 export interface StoryDeps {
@@ -66,7 +67,7 @@ export async function tellStory(deps: StoryDeps, jobGroupId: number): Promise<St
     jobGroupId,
     ...(completion && { completion: tellCompletion(completion) }),
     summary: summariseJobGroup(tasks).words,
-    tasks: await Promise.all(tasks.map((task) => tellTask(deps, task))),
+    tasks: await Promise.all(tasks.map((task) => tellTask(deps, task, tasks))),
   };
 }
 
@@ -82,14 +83,20 @@ function tellCompletion({ outcome, words, labels, source, reportedAt, reportCoun
   };
 }
 
-async function tellTask({ lookAround, stepsOf }: StoryDeps, recorded: RecordedTask): Promise<StoryTask> {
+async function tellTask(
+  { lookAround, stepsOf }: StoryDeps,
+  recorded: RecordedTask,
+  all: readonly RecordedTask[],
+): Promise<StoryTask> {
   const { plan, record, waits } = recorded;
   const { target, schema, table, action, rule, rulesVersion, reports, jobGroupId } = plan;
   const id = taskId(jobGroupId, taskKey(plan));
+  const busy = all.find((one) => one !== recorded && isBusy(one.record.state));
+  const busyWith = busy && `${busy.plan.schema}.${busy.plan.table} on ${busy.plan.target}`;
   const [steps, now] = await Promise.all([
     stepsOf(target, id),
     record.state === "planned" && waits.now
-      ? lookAround(target).then((around) => whyItWaits(recorded, around))
+      ? lookAround(target).then((around) => whyItWaits(recorded, around, busyWith))
       : undefined,
   ]);
   return {

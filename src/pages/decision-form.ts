@@ -1,5 +1,6 @@
 import { REPEATABLE_ACTIONS, type Action } from "../rules/model.ts";
 import type { StoryTask } from "../story.ts";
+import { evidenceList } from "./evidence.ts";
 import { html, type Html } from "./html.ts";
 import { moment, sentence } from "./words.ts";
 
@@ -23,7 +24,7 @@ export function decisionForm(task: StoryTask, { now, mayAct, jobGroupId, draft }
   const { words = "It cannot be told whether the rows are in the table", endedAt, evidence } = task;
   return html`<div class="notice bad"><p>▲ Parked${endedAt !== undefined && html` since ${moment(endedAt, now)}`}: it waits for a person's decision.</p>
 <p>${sentence(words)}</p></div>
-${evidence !== undefined && html`<h4 class="small">The evidence</h4>${evidenceList(evidence)}`}
+${evidence !== undefined && html`<h4 class="small">The evidence</h4>${evidenceList(evidence, now)}`}
 ${mayAct ? form(task, jobGroupId, draft?.taskId === task.id ? draft : undefined) : html`<p><strong>You may look, not decide:</strong> sign in as one of BOARD_OPERATORS to decide.</p>`}`;
 }
 
@@ -45,19 +46,4 @@ ${choice("again", "The rows are not there: publish again", `The publish is sent 
 ${draft?.reason}</textarea>
 <p><button class="main">Decide</button></p>
 </fieldset></form>`;
-}
-
-/** Plain values as a list, the rest as JSON. */
-function evidenceList(evidence: unknown): Html {
-  if (typeof evidence !== "object" || evidence === null) return html`<pre>${JSON.stringify(evidence)}</pre>`;
-  return html`<dl class="facts">${Object.entries(evidence).map(
-    ([name, value]) => html`<dt>${name}</dt><dd>${shown(value)}</dd>`,
-  )}</dl>`;
-}
-
-function shown(value: unknown): Html | string {
-  if (typeof value === "string" || typeof value === "number" || typeof value === "boolean")
-    return String(value);
-  if (Array.isArray(value) && value.length === 0) return "none";
-  return html`<pre>${JSON.stringify(value, undefined, 1)}</pre>`;
 }

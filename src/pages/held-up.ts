@@ -1,5 +1,5 @@
 import type { Html } from "./html.ts";
-import type { OpenTask, Overview, TargetView, WaitGroup } from "./view.ts";
+import { type OpenTask, type Overview, type TargetView, type WaitGroup, waitingOf } from "./view.ts";
 import { count, moment, sentence, span, verb } from "./words.ts";
 
 /** One thing that holds up publishes. */
@@ -62,8 +62,8 @@ const openOf = (target: string) => ({
 });
 
 function paused({ now }: Overview, target: TargetView): HeldUp {
-  const { name, queue, held } = target;
-  const waits = queue.waiting + queue.delayed;
+  const { name, held } = target;
+  const waits = waitingOf(target);
   return {
     level: "bad",
     title: `Target ${name} is paused`,
@@ -76,8 +76,9 @@ function paused({ now }: Overview, target: TargetView): HeldUp {
   };
 }
 
-function breaker({ now }: Overview, { name, breaker: state, queue }: TargetView): HeldUp {
-  const waits = queue.waiting + queue.delayed;
+function breaker({ now }: Overview, target: TargetView): HeldUp {
+  const { name, breaker: state } = target;
+  const waits = waitingOf(target);
   const next =
     state.openMs > 0
       ? `One publish tries again in ${span(state.openMs)}.`

@@ -56,7 +56,7 @@ function figures(view: Overview): Html {
   const running = Math.min(active, Math.max(0, open - parked));
   const waiting = Math.max(0, open - parked - running);
   const figure = (name: string, value: string, more: Html | string) =>
-    html`<div><dt>${name}</dt><dd>${value}<small>${more}</small></dd></div>`;
+    html`<div${name.startsWith("Oldest") && html` class="wide"`}><dt>${name}</dt><dd>${value}<small>${more}</small></dd></div>`;
   const ofDay = (n: number) => `${n.toLocaleString("en")} in the last day`;
   return html`<dl class="figures">
 ${figure("Published, last hour", hour.published.toLocaleString("en"), ofDay(day.published))}

@@ -18,14 +18,12 @@ export function storyPage({ now, story, deeds }: StoryView, options: StoryOption
   const { mayAct, platformUrl, message, draft } = options;
   return html`${message}
 <h1>Job group ${jobGroupId}</h1>
-<p>${tasks.length > 0 ? html`<strong>${sentence(upper(summary))}</strong>` : html`<strong>No publish task.</strong>`}</p>
-<p class="small">${platformUrl !== undefined && html`<a href="${platformUrl}">Designer Cloud</a> (look for job ${jobGroupId} there) · `}<a href="/board/queue/job-groups/jobgroup-${jobGroupId}">On the board</a> · <a href="/job-groups/${jobGroupId}.json">As JSON</a></p>
+<p>${tasks.length > 0 ? html`<strong>${sentence(summary)}</strong>` : html`<strong>No publish task.</strong>`}</p>
+<p class="small">${platformUrl !== undefined && html`<a href="${platformUrl}">Designer Cloud</a> (look for job ${jobGroupId} there) · `}<a href="/board/queue/job-groups/jobgroup-${jobGroupId}">On the board</a> · <a href="/job-groups/${jobGroupId}.json">As JSON</a> · which rules match, and why: <code>publish-relay explain ${jobGroupId}</code></p>
 ${tasks.length > 0 && html`<section aria-labelledby="tasks"><h2 id="tasks">${count(tasks.length, "publish task")}</h2>${tasks.map((task) => taskPart(task, { now, mayAct, jobGroupId, draft }))}</section>`}
 <section aria-labelledby="reports"><h2 id="reports">Reports</h2>${reports(completion, now)}</section>
 ${deeds.length > 0 && html`<section aria-labelledby="deeds"><h2 id="deeds">What people did</h2>${deedTable(deeds, now)}</section>`}`;
 }
-
-const upper = (text: string): string => text.charAt(0).toUpperCase() + text.slice(1);
 
 function reports(completion: StoryView["story"]["completion"], now: number): Html {
   if (!completion) return html`<p>Nobody's report of it is known.</p>`;

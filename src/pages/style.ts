@@ -23,7 +23,7 @@ nav a[aria-current]{color:var(--ink);font-weight:600;text-decoration:none;border
 main{max-width:78rem;margin:0 auto;padding:1rem 1.2rem 2rem}
 footer{max-width:78rem;margin:0 auto;padding:0 1.2rem 2rem;color:var(--soft);font-size:.85rem}
 h1{font-size:1.5rem;line-height:1.25;margin:.4rem 0 .6rem}h2{font-size:1.15rem;margin:1.8rem 0 .6rem}h3{font-size:1rem;margin:0 0 .3rem}
-p{margin:.35rem 0}.soft,.age{color:var(--soft)}.age{font-size:.92em}.small{font-size:.88rem}
+p{margin:.35rem 0}.soft,.age{color:var(--soft);font-weight:400}.age{font-size:.92em}.small{font-size:.88rem}
 .verdict{border-left:6px solid;border-radius:6px;padding:.8rem 1rem;margin:.6rem 0 1rem;background:var(--card)}
 .verdict h1{margin:0}.verdict p{margin:.3rem 0 0}
 .good{color:var(--good);background:var(--good-bg)}.wait{color:var(--wait);background:var(--wait-bg)}.bad{color:var(--bad);background:var(--bad-bg)}.move{color:var(--move);background:var(--move-bg)}
@@ -54,13 +54,14 @@ fieldset{border:1px solid var(--line);border-radius:6px;margin:.6rem 0;padding:.
 .choice{display:grid;grid-template-columns:auto 1fr;gap:.1rem .6rem;margin:.5rem 0}.choice input{margin-top:.3rem;width:1.05rem;height:1.05rem}.choice p{grid-column:2;margin:0;color:var(--soft)}
 .notice{border:1px solid currentColor;border-radius:6px;padding:.6rem 1rem;margin:.6rem 0;font-weight:600}
 ol.steps{margin:.3rem 0;padding-left:1.4rem;font-size:.9rem}ol.steps li{padding:.1rem 0}ol.steps time{color:var(--soft);font-variant-numeric:tabular-nums}
+.figures .wide{grid-column:1/-1}h4{margin:.8rem 0 .2rem}.bars caption{padding:.5rem 0 .1rem;font-size:.88rem}
 .bars{width:100%;max-width:36rem}.bars th{font-weight:400;white-space:nowrap}.bars td{padding:.2rem .8rem;border:0}.bars th{padding:.2rem .8rem .2rem 0;border:0}
 .bar{display:block;height:.7rem;min-width:2px;border-radius:3px;background:var(--wait);opacity:.75}
 pre{white-space:pre-wrap;background:var(--ground);border:1px solid var(--line);border-radius:5px;padding:.6rem;margin:.4rem 0;font-size:.85rem}
 summary{cursor:pointer;font-weight:600}
 .pager{display:flex;gap:1.2rem;margin:.9rem 0}
 @media (max-width:44rem){main,header.top,footer{padding-left:.8rem;padding-right:.8rem}.who{margin-left:0}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:.35rem}h1{font-size:1.25rem}
-table.rows thead{position:absolute;left:-9999px}table.rows,table.rows tbody,table.rows tr,table.rows th,table.rows td{display:block}table.rows tr{border-top:2px solid var(--line);padding:.4rem 0}table.rows td,table.rows tbody th{border:0;padding:.15rem .8rem}
+table.rows caption{display:block}table.rows thead{position:absolute;left:-9999px}table.rows,table.rows tbody,table.rows tr,table.rows th,table.rows td{display:block}table.rows tr{border-top:2px solid var(--line);padding:.4rem 0}table.rows td,table.rows tbody th{border:0;padding:.15rem .8rem}
 table.rows td[data-label]::before{content:attr(data-label) ": ";color:var(--soft)}}
 @media (forced-colors:active){.bar{background:CanvasText}}
 `;

@@ -1,7 +1,7 @@
 import { html, type Html } from "./html.ts";
 import { targetButton, type TargetAction } from "./target-actions.ts";
 import type { Ended } from "../queues/tally.ts";
-import type { Overview, TargetView } from "./view.ts";
+import { type Overview, type TargetView, waitingOf } from "./view.ts";
 import { moment, span } from "./words.ts";
 
 /** One row for each target: how it stands, since when, and what can be done to it. */
@@ -19,12 +19,12 @@ export function targetTable(view: Overview, mayAct: boolean, back: string): Html
 function row(view: Overview, target: TargetView, mayAct: boolean, back: string): Html {
   const { name, description, inRules, pace, concurrency, queue, last } = target;
   const state = stateOf(view, target);
-  const waits = queue.waiting + queue.delayed;
+  const waits = waitingOf(target);
   return html`<tr>
 <th scope="row"><a href="/job-groups?target=${encodeURIComponent(name)}">${name}</a>${description !== undefined && html`<div class="soft small">${description}</div>`}${!inRules && html`<div class="soft small">no longer in the rules: stays until its last task ended</div>`}</th>
 <td data-label="State"><span class="tag ${state.level}">${state.word}</span>${state.since !== undefined && html`<div class="small">since ${moment(state.since, view.now)}</div>`}</td>
 <td data-label="Pace">${pace ?? "no limit"}</td>
-<td data-label="Running" class="n">${queue.active} of ${concurrency}</td>
+<td data-label="Running" class="n">${queue.running} of ${concurrency}</td>
 <td data-label="Waiting" class="n">${waits > 0 ? html`<a href="/job-groups?target=${encodeURIComponent(name)}&amp;state=open">${waits.toLocaleString("en")}</a>` : "0"}</td>
 <td data-label="Freshness, last hour">${freshness(view.figures.targets.get(name)?.hour, target.freshnessMs)}</td>
 <td data-label="Last success">${last ? html`${moment(last.at, view.now)} <a href="/job-groups/${last.jobGroupId}">job group ${last.jobGroupId}</a>` : "none yet"}</td>
@@ -44,17 +44,18 @@ interface State {
 }
 
 /** In one word, the worst first. */
-function stateOf({ gate, open }: Overview, { paused, breaker, held, queue }: TargetView): State {
+function stateOf({ gate, open }: Overview, target: TargetView): State {
+  const { paused, breaker, held, queue } = target;
   const since = (cause: string) => (held?.cause === cause ? held.since : undefined);
   if (paused) return { level: "bad", word: "▲ paused", since: since("pause") };
   if (gate.ms > 0 || (gate.since !== undefined && open > 0))
     return { level: "bad", word: "▲ gate shut", since: gate.since };
   if (breaker.open) return { level: "bad", word: "▲ breaker open", since: breaker.since };
-  const waits = queue.waiting + queue.delayed;
+  const waits = waitingOf(target);
   if (waits > 0 && held?.cause === "pace")
     return { level: "wait", word: "● at its pace", since: since("pace") };
   if (waits > 0) return { level: "wait", word: "● tasks wait" };
-  if (queue.active > 0) return { level: "move", word: "▶ publishing" };
+  if (queue.running > 0) return { level: "move", word: "▶ publishing" };
   return { level: "good", word: "✓ ok" };
 }
 

@@ -46,9 +46,16 @@ function waitsNow({ waits, target }: StoryTask, { now, mayAct, jobGroupId }: Tas
   const { cause, since, heldSince, words } = waits;
   const act = cause === "pause" ? ("resume" as const) : cause === "breaker" ? ("probe" as const) : undefined;
   return html`<div class="notice wait"><p>● Waits: ${sentence(words)}</p>
-<p class="small">It waits since ${moment(since, now)}.${heldSince !== undefined && html` What holds it up began ${moment(heldSince, now)}.`}</p>
+<p class="small">It has waited since ${moment(since, now)}.${heldSince !== undefined && html` ${HELD[cause] ?? "Held up"} since ${moment(heldSince, now)}.`}</p>
 ${mayAct && act && html`<div class="acts">${targetButton(target, act, `/job-groups/${jobGroupId}`, "task")}</div>`}</div>`;
 }
+
+const HELD: Readonly<Record<string, string>> = {
+  pause: "The target is paused",
+  gate: "The gate is shut",
+  breaker: "The breaker is open",
+  pace: "The target is at its pace",
+};
 
 const CAUSES: Readonly<Record<string, string>> = {
   queue: "its turn",

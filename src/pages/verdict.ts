@@ -28,7 +28,8 @@ export function verdict(view: Overview, held: readonly HeldUp[]): Verdict {
   if (urgent.length > 0) {
     const [first] = urgent;
     const what = `${count(urgent.length, "thing")} ${verb(urgent.length, "needs", "need")} you`;
-    const summary = parts.length > 0 ? `${list(parts)}.` : `${first?.title ?? ""}.`;
+    const summary =
+      parts.length > 0 ? `Not everything is published: ${list(parts)}.` : `${first?.title ?? ""}.`;
     return {
       level: "bad",
       tag: "Held up",

@@ -53,6 +53,10 @@ export interface TargetView extends TargetLook {
   readonly held?: { readonly cause: WaitCause; readonly since: number };
 }
 
+/** Tasks of a target that wait, wherever they stand. */
+export const waitingOf = ({ queue }: Pick<TargetLook, "queue">): number =>
+  queue.waiting + queue.delayed + Math.max(0, queue.active - queue.running);
+
 /** All that the overview shows. */
 export interface Overview {
   readonly now: number;

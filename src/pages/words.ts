@@ -51,6 +51,9 @@ function clock(date: Date, now: number): string {
   return isToday ? time.slice(0, 8) : `${day} ${time.slice(0, 5)}`;
 }
 
-/** Ends a sentence that may have its full stop already. */
-export const sentence = (text: string): string =>
-  /[.!?…]$/.test(text.trim()) ? text.trim() : `${text.trim()}.`;
+/** A whole sentence of what may lack its capital or its full stop. */
+export function sentence(text: string): string {
+  const trimmed = text.trim();
+  const whole = trimmed.charAt(0).toUpperCase() + trimmed.slice(1);
+  return /[.!?…]$/.test(whole) ? whole : `${whole}.`;
+}

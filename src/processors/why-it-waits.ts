@@ -28,6 +28,8 @@ export interface Surroundings {
 export function whyItWaits(
   { plan, record, waits }: Pick<RecordedTask, "plan" | "record" | "waits">,
   { target, gate }: Surroundings,
+  /** The publish that has the job group now, if that is known. */
+  busyWith?: string,
 ): WaitNow | undefined {
   const now = waits.now;
   if (record.state !== "planned" || !now) return undefined;
@@ -44,7 +46,7 @@ export function whyItWaits(
       return {
         cause,
         since,
-        words: `The job group is busy, it publishes to one table at a time${words && `: ${tableOf(words)} is first`}`,
+        words: `The job group is busy, it publishes to one table at a time: ${busyWith ?? (words === "" ? "another" : tableOf(words))} is first`,
       };
     case "table":
       return {
@@ -53,6 +55,7 @@ export function whyItWaits(
         words: `Job group ${words.split("\t")[2] ?? "?"} publishes to the same table first`,
       };
     case "retry":
+      if (target.breaker.open) return { since, ...inItsQueue(name, { target, gate }) };
       return {
         cause,
         since,
@@ -93,7 +96,8 @@ export function inItsQueue(name: string, { target, gate }: Surroundings): Omit<W
     const words = `The breaker of target ${name} is open after ${breaker.failures} failures in a row: ${breaker.words}`;
     return { cause: "breaker", ...since, words };
   }
-  const { active, waiting } = target.queue;
+  const { active, running, delayed } = target.queue;
+  const waiting = target.queue.waiting + delayed + Math.max(0, active - running);
   const isFull = target.concurrency !== undefined && active >= target.concurrency;
   if (target.nextStartInMs > 0 || hold?.cause === "pace") {
     const since = hold?.cause === "pace" ? { heldSince: hold.since } : {};
@@ -101,7 +105,7 @@ export function inItsQueue(name: string, { target, gate }: Surroundings): Omit<W
     return { cause: "pace", ...since, words };
   }
   if (isFull) {
-    return { cause: "slots", words: `${active} publishes of target ${name} run, as many as it allows` };
+    return { cause: "slots", words: `${running} publishes of target ${name} run, as many as it allows` };
   }
   return { cause: "queue", words: `Its turn comes: ${waiting} wait in the queue of target ${name}` };
 }
