@@ -59,7 +59,11 @@ const plain = (page: string) =>
     .replaceAll(/<[^>]*>/g, " ")
     .replaceAll("&#39;", "'")
     .replaceAll(/\s+/g, " ");
-const post = (path: string, fields: Record<string, string>, { who = "ann", ...headers }: Record<string, string> = {}) =>
+const post = (
+  path: string,
+  fields: Record<string, string>,
+  { who = "ann", ...headers }: Record<string, string> = {},
+) =>
   fetch(relay.url + path, {
     method: "POST",
     redirect: "manual",
@@ -149,7 +153,8 @@ describe("the overview", () => {
   });
 
   it("names a job group that is busy, and the publish that it is busy with", async () => {
-    for (const table of ["one", "two"]) site.simulator.addFault({ kind: "long", table, ms: 60_000, times: 1 });
+    for (const table of ["one", "two"])
+      site.simulator.addFault({ kind: "long", table, ms: 60_000, times: 1 });
     const planted = Date.now();
     const id = await report("archive");
     const page = await until("/", /1 task for archive waits because the job group is busy/);
@@ -161,7 +166,11 @@ describe("the overview", () => {
   });
 
   it("names an open breaker with its last failure, and lets one publish probe", async () => {
-    const fault = site.simulator.addFault({ kind: "fail", connection: 3, errorMessage: "disk full on node 2" });
+    const fault = site.simulator.addFault({
+      kind: "fail",
+      connection: 3,
+      errorMessage: "disk full on node 2",
+    });
     const planted = Date.now();
     const ids = await Promise.all([1, 2, 3, 4, 5].map(() => report("broken")));
     const page = await until("/", /The breaker of target broken is open/);
@@ -195,7 +204,9 @@ describe("a parked task", () => {
     const id = await report("vault", { note: BAD });
     await untilState(site, id, "parked");
     const path = `/job-groups/${id}/tasks/jobgroup-${id}-2-vault-rows/decision`;
-    expect(await until("/", /1 task is parked and waits for your decision/)).toContain("did not end within its deadline");
+    expect(await until("/", /1 task is parked and waits for your decision/)).toContain(
+      "did not end within its deadline",
+    );
     const seen = await text(`/job-groups/${id}`, "vic");
     expect(seen).toContain("You may look, not decide");
     expect(seen).toContain("What was sent");
@@ -277,9 +288,11 @@ describe("the pages' guard", () => {
 
 describe("job groups are found", () => {
   const ids = async (query: string) =>
-    [...(await (await get(`/job-groups?${query}`)).text()).matchAll(/<th scope="row"><a href="\/job-groups\/(\d+)"/g)].map(
-      ([, id]) => Number(id),
-    );
+    [
+      ...(await (await get(`/job-groups?${query}`)).text()).matchAll(
+        /<th scope="row"><a href="\/job-groups\/(\d+)"/g,
+      ),
+    ].map(([, id]) => Number(id));
 
   it("by table, target, rule and state, which must fit one task", async () => {
     const first = await ids("table=public.orders&target=sales");
@@ -314,7 +327,12 @@ describe("job groups are found", () => {
   });
 
   it("with everything escaped that others named", async () => {
-    for (const path of ["/", "/job-groups", "/job-groups?rule=" + encodeURIComponent(BAD), `/job-groups/${sold}`]) {
+    for (const path of [
+      "/",
+      "/job-groups",
+      "/job-groups?rule=" + encodeURIComponent(BAD),
+      `/job-groups/${sold}`,
+    ]) {
       expect(await (await get(path)).text()).not.toContain("<script>");
     }
     expect(await (await get(`/job-groups/${sold}`)).text()).toContain("sales &#60;script&#62;");

@@ -37,16 +37,16 @@ function form(
     names?: readonly string[],
   ) => {
     const isWrong = wrong?.field === name;
-    return html`<div><label for="${name}">${label} <span class="soft">${hint}</span></label>
-<input type="text" id="${name}" name="${name}" value="${fields[name]}" autocomplete="off"${names && html` list="${name}-names"`}${isWrong && html` aria-invalid="true" aria-describedby="${name}-wrong"`}>
+    return html`<div><label for="${name}">${label}</label>
+<input type="text" id="${name}" name="${name}" value="${fields[name]}" autocomplete="off"${names && html` list="${name}-names"`}${isWrong && html` aria-invalid="true"`} aria-describedby="${name}-${isWrong ? "wrong" : "hint"}">
 ${names && html`<datalist id="${name}-names">${names.map((one) => html`<option value="${one}">`)}</datalist>`}
-${isWrong && html`<p class="error" id="${name}-wrong">${wrong.words}</p>`}</div>`;
+${isWrong ? html`<p class="error" id="${name}-wrong">${wrong.words}</p>` : html`<p class="hint" id="${name}-hint">${hint}</p>`}</div>`;
   };
   return html`<form class="search card" method="get" action="/job-groups" role="search" aria-label="Job groups">
 ${input("job", "Job group or task", "31, or a task's id")}
 ${input("table", "Table", "orders or public.orders")}
-${input("target", "Target", "", targets)}
-${input("rule", "Rule", "", rules)}
+${input("target", "Target", "its whole name", targets)}
+${input("rule", "Rule", "its whole name", rules)}
 <div><label for="state">State</label><select id="state" name="state"><option value="">any</option>${GROUP_STATES.map(
     (state) =>
       html`<option value="${state}"${state === fields.state && html` selected`}>${STATE_WORDS[state] ?? state}</option>`,

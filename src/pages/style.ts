@@ -44,8 +44,8 @@ button:hover{border-color:var(--link)}button.main{background:#0b57b8;border-colo
 table{border-collapse:collapse;width:100%;font-size:.92rem}caption{text-align:left;padding:.6rem .8rem 0;font-weight:600}caption span{font-weight:400;color:var(--soft)}
 th,td{text-align:left;vertical-align:top;padding:.5rem .8rem;border-top:1px solid var(--line)}thead th{border-top:0;color:var(--soft);font-weight:600;white-space:nowrap}
 td.n{white-space:nowrap}tbody th{font-weight:600}
-dl.facts{display:grid;grid-template-columns:max-content 1fr;gap:.25rem 1rem;margin:.4rem 0}dl.facts dt{color:var(--soft)}dl.facts dd{margin:0}
-form.search{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.7rem;align-items:end}
+dl.facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.25rem 1rem;margin:.4rem 0}dl.facts dt{color:var(--soft)}dl.facts dd{margin:0}
+form.search{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.7rem;align-items:start}form.search .acts{padding-top:1.35rem}.hint{color:var(--soft);font-size:.85rem;margin:.15rem 0 0}
 label{display:block;font-weight:600;font-size:.9rem}label .soft{font-weight:400}
 input[type=text],select,textarea{font:inherit;width:100%;padding:.4rem .55rem;border:1px solid var(--soft);border-radius:5px;background:var(--card);color:var(--ink)}
 textarea{min-height:4.5rem}input[aria-invalid=true],textarea[aria-invalid=true]{border:2px solid var(--bad)}
@@ -60,7 +60,7 @@ ol.steps{margin:.3rem 0;padding-left:1.4rem;font-size:.9rem}ol.steps li{padding:
 pre{white-space:pre-wrap;background:var(--ground);border:1px solid var(--line);border-radius:5px;padding:.6rem;margin:.4rem 0;font-size:.85rem}
 summary{cursor:pointer;font-weight:600}
 .pager{display:flex;gap:1.2rem;margin:.9rem 0}
-@media (max-width:44rem){main,header.top,footer{padding-left:.8rem;padding-right:.8rem}.who{margin-left:0}dl.facts{grid-template-columns:1fr;gap:0}dl.facts dd{margin-bottom:.35rem}h1{font-size:1.25rem}
+@media (max-width:44rem){main,header.top,footer{padding-left:.8rem;padding-right:.8rem}.who{margin-left:0}dl.facts{grid-template-columns:minmax(0,1fr);gap:0}.bars td+td{display:none}.bars th{white-space:normal}dl.facts dd{margin-bottom:.35rem}h1{font-size:1.25rem}
 table.rows caption{display:block}table.rows thead{position:absolute;left:-9999px}table.rows,table.rows tbody,table.rows tr,table.rows th,table.rows td{display:block}table.rows tr{border-top:2px solid var(--line);padding:.4rem 0}table.rows td,table.rows tbody th{border:0;padding:.15rem .8rem}
 table.rows td[data-label]::before{content:attr(data-label) ": ";color:var(--soft)}}
 @media (forced-colors:active){.bar{background:CanvasText}}

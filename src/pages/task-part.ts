@@ -28,7 +28,7 @@ ${words !== undefined && state !== "parked" && html`<p>${sentence(words)}</p>`}
 <dt>Job group finished</dt><dd>${moment(task.finishedAt, now)}</dd>
 ${task.submittingAt !== undefined && html`<dt>Sent</dt><dd>${moment(task.submittingAt, now)}</dd>`}
 ${task.submittedAt !== undefined && html`<dt>Accepted by the platform</dt><dd>${moment(task.submittedAt, now)}</dd>`}
-${ended && html`<dt>Ended</dt><dd>${moment(task.endedAt ?? 0, now)}, ${span(Date.parse(task.endedAt ?? "") - Date.parse(task.finishedAt))} after the job group finished</dd>`}
+${ended && html`<dt>${state === "parked" ? "Parked" : "Ended"}</dt><dd>${moment(task.endedAt ?? 0, now)}, ${span(Date.parse(task.endedAt ?? "") - Date.parse(task.finishedAt))} after the job group finished</dd>`}
 <dt>Attempts used</dt><dd>${attempts}</dd>
 ${task.publishJobId !== undefined && html`<dt>Publish job</dt><dd>${task.publishJobId} on the platform${task.requestId !== undefined && html`, request ${task.requestId}`}</dd>`}
 <dt>Task</dt><dd><a href="/board/queue/${encodeURIComponent(`publish.${target}`)}/${encodeURIComponent(id)}">${id} on the board</a></dd>
