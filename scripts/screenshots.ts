@@ -16,7 +16,7 @@ const browser = await chromium.launch({
 async function shoot(
   name: string,
   path: string,
-  { dark = false, width = 1200, height = 900, ready = (_: Page): Promise<unknown> => Promise.resolve() } = {},
+  { dark = false, width = 1200, height = 900, whole = true, ready = (_: Page): Promise<unknown> => Promise.resolve() } = {},
 ): Promise<void> {
   const page = await browser.newPage({
     viewport: { width, height },
@@ -24,7 +24,7 @@ async function shoot(
   });
   await page.goto(scene.url + path);
   await ready(page);
-  const fullPage = !path.startsWith("/board");
+  const fullPage = whole && !path.startsWith("/board");
   await page.screenshot({ path: `${folder}/${name}.png`, fullPage });
   await page.close();
 }
@@ -37,10 +37,22 @@ const tasks = (page: Page) =>
     .catch(() => undefined);
 
 try {
-  await shoot("overview", "/");
-  await shoot("story", `/job-groups/${scene.parked}`);
-  await shoot("board", "/board/queue/publish.sales?status=prioritized", { ready: tasks });
+  await shoot("overview", "/", { width: 1000, height: 900, whole: false });
+  await shoot("story", `/job-groups/${scene.parked}`, {
+    width: 1000,
+    height: 900,
+    whole: false,
+    ready: (page) => page.getByRole("button", { name: "Decide" }).scrollIntoViewIfNeeded(),
+  });
+  await shoot("board", "/board/queue/publish.sales?status=prioritized", {
+    width: 1100,
+    height: 700,
+    whole: false,
+    ready: tasks,
+  });
   if (everything) {
+    await shoot("overview-whole", "/");
+    await shoot("story-whole", `/job-groups/${scene.parked}`);
     await shoot("overview-dark", "/", { dark: true });
     await shoot("overview-phone", "/", { width: 375, height: 800 });
     await shoot("story-dark", `/job-groups/${scene.parked}`, { dark: true });

@@ -38,7 +38,8 @@ export async function searchGroups(
     }
     found.push(...fitting.flatMap((one) => groupOf(one, search, around)));
     from = page.next;
-    if (from === undefined || found.length >= PAGE) break;
+    // One that found none has looked far enough: the next page goes on from there.
+    if (from === undefined || found.length >= PAGE || page.ids.length === 0) break;
   }
   return { groups: found, ...(from !== undefined && { next: from }) };
 }

@@ -50,7 +50,7 @@ export interface GroupIndex {
 /** So many are looked at between two answers of Redis. */
 const STEP = 500;
 /** A page that finds too little in so many job groups ends; the next one goes on from there. */
-const LOOKED_AT_MAX = 20_000;
+const LOOKED_AT_MAX = 10_000;
 const FORGET_AT_ONCE = 200;
 
 /** Where a list stands for a failed dispatch as well as for failed tasks. */
