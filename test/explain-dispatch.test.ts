@@ -77,20 +77,26 @@ const group = fc
       name: fc.constantFrom("nightly", "31", "other"),
       ranFrom: fc.constantFrom("ui", "schedule"),
       ranFor: mostly("recipe", "sampling"),
-      recipeId: fc.constantFrom(27, 28),
+      recipeId: mostly(27, 28, undefined),
       flowRunId: fc.constantFrom(5, 6),
       creatorId: fc.constantFrom(1, 2),
       workspaceId: fc.constant(1),
     },
-    { requiredKeys: ["status", "updatedAt"] },
+    { requiredKeys: ["status", "updatedAt", "recipeId"] },
   )
-  .map((fields): JobGroup => ({ id: 31, ...fields }));
-const recipeName = fc.option(fc.constantFrom("orders", "orders 2026"), { nil: undefined, freq: 8 });
-const flowName = fc.option(fc.constantFrom("Sales", "no/table"), { nil: undefined, freq: 8 });
+  .map(
+    ({ recipeId, ...fields }): JobGroup => ({
+      id: 31,
+      ...fields,
+      ...(recipeId !== undefined && { recipeId }),
+    }),
+  );
+const recipeName = fc.option(fc.constantFrom("orders", "orders 2026"), { nil: undefined, freq: 4 });
+const flowName = fc.option(fc.constantFrom("Sales", "no/table"), { nil: undefined, freq: 4 });
 
 const worlds = fc.record({
   /** What the token may not read. */
-  refused: mostly("", "recipe", "flow"),
+  refused: fc.constantFrom(...Array.from({ length: 6 }, () => ""), "recipe", "flow"),
   /** Undefined: the platform does not know it. */
   group: fc.option(group, { nil: undefined, freq: 9 }),
   recipe: fc.record({ id: fc.constant(27), name: recipeName, flowId: mostly(11, 12, undefined) }),
@@ -231,18 +237,16 @@ test("of 1,000 random completions explain tells what dispatch then does: which r
       const matching = explained.rules.filter(({ matches }) => matches === true);
       const facts = await factsOf(world, recorded);
       expect(matching.map(({ name }) => name)).toEqual(planPublishes(world.rules, facts).matched);
-      // A name that is not told is neither a match nor none: dispatch looks again, and explain says of which rule.
+      // A name that is not told is neither a match nor none: dispatch looks again, and explain says of which rules.
+      const finished = world.group?.status === "Complete" && (world.group.ranFor ?? "recipe") === "recipe";
+      const undecided = finished ? undecidedRules(world.rules, facts).map(({ rule }) => rule) : [];
       const untold = explained.detail.includes("cannot be judged");
-      if (untold) {
-        expect(outcome).toMatchObject({ next: "later" });
-        expect(added).toEqual([]);
-        const undecided = undecidedRules(world.rules, facts);
-        expect(undecided.length).toBeGreaterThan(0);
-        for (const { rule } of undecided) expect(explained.detail).toContain(JSON.stringify(rule));
-      } else if (world.group?.status === "Complete" && (world.group.ranFor ?? "recipe") === "recipe") {
-        expect(outcome).toMatchObject({ next: expect.stringMatching(/^(done|fail)$/) });
-        expect(explained.rules.filter(({ matches }) => matches === "unknown")).toEqual([]);
-      }
+      expect(untold).toBe(undecided.length > 0);
+      expect(finished && outcome.next === "later").toBe(untold);
+      expect(untold && added.length > 0).toBe(false);
+      expect(undecided.filter((name) => !explained.detail.includes(JSON.stringify(name)))).toEqual([]);
+      const open = explained.rules.filter(({ matches }) => finished && matches === "unknown");
+      expect(open.filter(({ name }) => !undecided.includes(name))).toEqual([]);
       for (const { matches, failed, reasons } of explained.rules) {
         expect(failed === undefined).toBe(matches === true);
         expect(failed?.field).toBe(reasons.find(({ holds }) => !holds)?.field);
@@ -252,5 +256,5 @@ test("of 1,000 random completions explain tells what dispatch then does: which r
     { numRuns: 1_000 },
   );
   // The test says little if one of these hardly came about.
-  for (const times of Object.values(seen)) expect(times).toBeGreaterThan(100);
+  for (const times of Object.values(seen)) expect(times).toBeGreaterThan(50);
 });
