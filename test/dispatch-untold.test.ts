@@ -17,12 +17,12 @@ const rule = (name: string, when: unknown, table: string) => ({
 const MINUTE_MS = 60_000;
 
 /** Dispatches a job group of recipe 27 so long after its report. */
-async function dispatchAfter(ageMs: number, platform: Partial<FactsPlatform>) {
+async function dispatchAfter(ageMs: number, platform: Partial<FactsPlatform>, updatedAt = 0) {
   const concluded: string[] = [];
   const never = () => Promise.reject(new Error("nothing is to be planned"));
   const deps: DispatchDeps = {
     platform: {
-      getJobGroup: async (id) => ({ id, status: "Complete", recipeId: 27, creatorId: 1, updatedAt: 0 }),
+      getJobGroup: async (id) => ({ id, status: "Complete", recipeId: 27, creatorId: 1, updatedAt }),
       getRecipe: async (id) => ({ id, name: "orders", flowId: 11 }),
       getFlow: async (id) => ({ id, name: "Daily sales" }),
       ...platform,
@@ -106,3 +106,11 @@ test.each<[string, Partial<FactsPlatform>, RegExp]>([
     });
   },
 );
+
+test("the 15 minutes of a run that was reported long before its end count from its end", async () => {
+  const unnamed: Partial<FactsPlatform> = { getRecipe: async (id) => ({ id, flowId: 11 }) };
+  const ended = await dispatchAfter(60 * MINUTE_MS, unnamed, 59 * MINUTE_MS);
+  expect(ended.outcome).toEqual({ next: "later", inMs: MINUTE_MS / 4 });
+  const late = await dispatchAfter(80 * MINUTE_MS, unnamed, 59 * MINUTE_MS);
+  expect(late.outcome).toMatchObject({ next: "fail", outcome: "failed" });
+});

@@ -133,7 +133,9 @@ async function dispatch(
   const untold = untoldWords(group.id, gaps, () => undecided(current, facts));
   if (untold !== undefined) {
     const { words, advice } = untold;
-    if (ageMs <= UNKNOWN_AFTER_MS) return lookAgain(run, ageMs, words);
+    // One that was reported early, and ran long, is waited for as well.
+    const sinceMs = Math.min(ageMs, Math.max(0, deps.now() - group.updatedAt));
+    if (sinceMs <= UNKNOWN_AFTER_MS) return lookAgain(run, sinceMs, words);
     return verdict("failed", `${words}. To mend it, ${advice}; then report the job group again`);
   }
   const planned = plan(current, facts);
