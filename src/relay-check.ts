@@ -12,6 +12,7 @@ import type { Core } from "./relay-core.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import { explainRules } from "./rules/match-rules.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
+import { undecidedRules } from "./rules/undecided.ts";
 
 const PLATFORM_TIMEOUT_MS = 5_000;
 /** As for a webhook: within a second a sender knows that Redis is away. */
@@ -85,7 +86,7 @@ function judgeDepsOf(
     platform: platform.pastGate,
     platformTimeoutMs: PLATFORM_TIMEOUT_MS,
     rules: current
-      ? { current, needs: rulesNeed, plan: planPublishes, explain: explainRules }
+      ? { current, needs: rulesNeed, plan: planPublishes, undecided: undecidedRules, explain: explainRules }
       : `this process has no rules, ${rulesFile} is not there: set RULES_FILE`,
     now: Date.now,
   };

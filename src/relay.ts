@@ -21,6 +21,7 @@ import { openWork, type Work } from "./relay-work.ts";
 import type { WorkerDeps } from "./relay-workers.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
+import { undecidedRules } from "./rules/undecided.ts";
 
 export interface Relay {
   /** Opens the door, then all else once Redis answers; rejects with `ConfigError` when a setting or the rules are wrong. */
@@ -101,7 +102,7 @@ export function createRelay(config: Config, log: Logger): Relay {
       turnOf: createTurnstiles(),
       rulesNow: () => {
         const current = core.targets.rulesInForce();
-        return current && { current, needs: rulesNeed, plan: planPublishes };
+        return current && { current, needs: rulesNeed, plan: planPublishes, undecided: undecidedRules };
       },
     };
     const started = opened(openWork(deps, config.roles), ({ close }) => close());
