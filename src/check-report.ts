@@ -41,8 +41,8 @@ function targetRow({ name, connection, schema, rateLimit, concurrency }: Target)
 }
 
 function tellPublications({ publications }: CheckedRules): string[] {
-  const rows = publications.map(({ rule, target, table: where, action, format, repeatable }) => [
-    rule,
+  const rows = publications.map(({ rule, target, table: where, action, format, repeatable, enabled }) => [
+    enabled ? rule : `${rule} (off)`,
     target,
     where,
     repeatable ? action : `${action} *`,

@@ -61,6 +61,17 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
   expect(output).toContain("* not repeatable");
 });
 
+test("a publication of a rule that is switched off is marked", async () => {
+  const path = await fileOf(GOOD.replace("when: { flow: 11", "enabled: false\n    when: { flow: 11"));
+  const { output } = await runCommand(["check", path]);
+  expect(output).toMatch(/^ {2}orders +sales +public/m);
+  expect(output).toMatch(/^ {2}prod-only \(off\) +finance +prod\.all_jobs/m);
+  const json = await runCommand(["check", path, "--json"]);
+  expect(JSON.parse(json.output)).toMatchObject({
+    publications: [{ enabled: true }, { enabled: true }, { rule: "prod-only", enabled: false }],
+  });
+});
+
 test("every error is told with file, line and column, and ends with 1", async () => {
   const path = await fileOf(
     GOOD.replace("settleAfter:", "settelAfter:").replace("target: sales", "target: sale"),

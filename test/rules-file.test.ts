@@ -367,7 +367,7 @@ rules:
     [
       "two rules of one name",
       withPublication() + withPublication().slice(head.length),
-      /another rule is named "orders" too/,
+      /another rule is named "orders" too \(line 5\)/,
     ],
   ])("is refused with %s", (_, text, words) => {
     expect(problemsOf(text).join("\n")).toMatch(words);
@@ -376,7 +376,9 @@ rules:
   it("is refused when one rule publishes twice to what Redshift takes for one table", () => {
     const second = (table: string, more = "") =>
       withPublication(`\n      - { target: sales, table: "${table}", action: create${more} }`);
-    expect(problemsOf(second("ORDERS"))).toEqual([expect.stringMatching(/already/)]);
+    expect(problemsOf(second("ORDERS"))).toEqual([
+      expect.stringMatching(/^rules\.yaml:12:\d+ .*already \(line 9; Redshift does not tell A from a\)/),
+    ]);
     expect(problemsOf(second("ORDERS", ", schema: PUBLIC"))).toEqual([expect.stringMatching(/already/)]);
     expect(problemsOf(second("ORDERS", ", schema: other"))).toEqual([]);
     expect(problemsOf(second("orders_{labels.a}"))).toEqual([]);
@@ -496,6 +498,23 @@ describe("warnings", () => {
     ["format: csv", /^rules\.yaml:11:17 rules\[0\]\.publish\[0\]\.format: format is csv/],
   ])("come with %s", (line, words) => {
     expect(parseRules(withPublication(line), "rules.yaml").warnings).toEqual([expect.stringMatching(words)]);
+  });
+
+  it("name a publication that an earlier rule always takes the place of, and none that it may", () => {
+    const rule = (name: string, when: string, table: string, more = "") =>
+      `  - { name: ${name}, when: ${when}, ${more} publish: [{ target: sales, table: "${table}", action: load }] }\n`;
+    const warned = (...rules: string[]) =>
+      parseRules(head + rules.join(""), "rules.yaml").warned.map(({ line, message }) => `${line} ${message}`);
+    expect(warned(rule("a", "all", "t_{date}"), rule("b", "{ flow: 1 }", "T_{date:YYYYMMDD}"))).toEqual([
+      expect.stringMatching(/^6 is never sent: rule "a" \(line 5\), earlier in the file, takes the same/),
+    ]);
+    expect(warned(rule("a", "{ flow: [1] }", "t"), rule("b", "{ flow: 1 }", "t"))).toEqual([
+      expect.stringMatching(/^6 is never sent/),
+    ]);
+    expect(warned(rule("a", "{ flow: 1 }", "t"), rule("b", "{ recipe: 1 }", "t"))).toEqual([]);
+    expect(warned(rule("a", "all", "t"), rule("b", "all", "u"))).toEqual([]);
+    expect(warned(rule("a", "all", "t", "enabled: false,"), rule("b", "all", "t"))).toEqual([]);
+    expect(warned(rule("a", "all", "t"), rule("b", "all", "t", "enabled: false,"))).toEqual([]);
   });
 
   it("name a table or schema that SQL has to quote, and no template", () => {
