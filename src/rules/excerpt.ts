@@ -2,7 +2,7 @@
 const WIDTH = 100;
 /** Of them before the place, when the line is cut. */
 const BEFORE = 60;
-const CUT = "...";
+const CUT = [".", ".", "."];
 
 /**
  * A line of a text, and a second one that marks a place in it with carets. `line` and `column` count from 1, `column`
@@ -10,9 +10,9 @@ const CUT = "...";
  */
 export function excerptOf(text: string, line: number, column: number, length: number): string {
   const at = column - 1;
-  const before = [...text.slice(Math.max(0, at - 2 * WIDTH), at)];
-  const marked = [...text.slice(at, at + Math.min(length, 2 * WIDTH))];
-  const after = [...text.slice(at + length, at + length + 2 * WIDTH)];
+  const before = Array.from(text.slice(Math.max(0, at - 2 * WIDTH), at));
+  const marked = Array.from(text.slice(at, at + Math.min(length, 2 * WIDTH)));
+  const after = Array.from(text.slice(at + length, at + length + 2 * WIDTH));
   const tooLong = before.length + marked.length + after.length > WIDTH;
   const head = tooLong && before.length > BEFORE ? [...CUT, ...before.slice(-BEFORE)] : before;
   const room = Math.max(1, WIDTH - head.length);
