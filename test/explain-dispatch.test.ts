@@ -176,15 +176,8 @@ function explainDeps(world: World, recorded: readonly RecordedTask[], reported: 
     platformTimeoutMs: 1_000,
     now: () => NOW,
     gate: async () => ({ ms: 0, words: "" }),
-    target: async (name) => ({
-      name,
-      inRules: true,
-      pace: null,
-      concurrency: 4,
-      paused: false,
-      breaker: { open: false, failures: 0, openMs: 0, words: "" },
-      queue: { waiting: 0, delayed: 0, active: 0 },
-    }),
+    targets: async () => [],
+    newestRules: async () => undefined,
   };
 }
 

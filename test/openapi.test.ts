@@ -158,7 +158,11 @@ test("an explanation is as it says, of one that is published, reported or unhear
   });
   await relay.report(id);
   await site.ended(id);
-  expect(await expectAnswer(route, 200, explain(id))).toMatchObject({ tasks: [{ state: "published" }] });
+  expect(await expectAnswer(route, 200, explain(id))).toMatchObject({
+    tasks: [{ state: "published" }],
+    targets: [{ limits: "in force" }],
+    fleet: { same: true },
+  });
   expect(await expectAnswer(route, 200, explain(987_654))).toMatchObject({ platform: { known: false } });
   await expectAnswer(route, 400, explain("x"));
 });

@@ -13,7 +13,7 @@ const ABSENT_MS = 60_000;
 const VERSIONS_KEPT = 100;
 const PAGE = 1_000;
 /** Of no rules file. */
-const NO_VERSION = "-";
+export const NO_VERSION = "-";
 
 const definition = z.object({
   v: z.literal(1),
