@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Job } from "bullmq";
 import { expect, test } from "vitest";
+import { keysOf } from "../src/queues/names.ts";
 import { eventually } from "./support/eventually.ts";
+import { openRedis } from "./support/redis.ts";
 import { openSite, only } from "./support/relay.ts";
 import { releaseLater } from "./support/release.ts";
 
@@ -72,6 +74,15 @@ test("a target that left the rules lives on, through a restart of every process,
   expect(shown[1]?.description).toContain("NO LONGER IN THE RULES");
 
   expect(await metricsOf(after.url)).toContain('queue="publish.sales"');
+
+  // One that has nothing to do goes with the next look at those that left the rules; this one does not.
+  const redis = openRedis();
+  const { targets, rules } = keysOf(site.namespace);
+  await redis.hset(targets, "idle", (await redis.hget(targets, "sales")) ?? "");
+  await redis.hset(rules, "rev", "another");
+  await eventually(async () => (await redis.hexists(targets, "idle")) === 0, { what: "the idle one gone" });
+  expect(await redis.hexists(targets, "sales")).toBe(1);
+  expect((await board(after.url)).map(({ name }) => name)).toContain("publish.sales");
 
   await delayed.promote();
   expect(only(await site.ended(2)).record).toMatchObject({ state: "published" });
