@@ -181,11 +181,12 @@ test("a process whose file comes late, by way of a version that the fleet has le
 test("a version that a living process runs does not become a new one, however many came after it", async () => {
   const { beat } = openStore();
   await beat("old", "first");
+  const newer: boolean[] = [];
   for (let n = 0; n < 120; n++) {
     await beat("one", `v${n}`);
-    await beat("old", "first");
+    newer.push(await beat("old", "first"));
   }
-  expect(await beat("old", "first")).toBe(false);
+  expect(newer).not.toContain(true);
   expect(await beat("two", "v0")).toBe(true);
 });
 
