@@ -24,8 +24,9 @@ export interface RegisteredTarget {
 }
 
 /** What stands in Redis for a target of a rules file. */
-export function writeDefinition({ name: _, ...rest }: Target, version: string): string {
-  return JSON.stringify({ v: 1, version, ...rest });
+export function writeDefinition(target: Target, version: string): string {
+  // Undefined is left out: the name is the hash's field.
+  return JSON.stringify({ v: 1, version, ...target, name: undefined });
 }
 
 /** Undefined when it cannot be read, say because it is of a later version of the relay. */
