@@ -7,6 +7,7 @@ import { rulesNeed } from "../src/rules/lookups.ts";
 import type { PublishPlan, Rules } from "../src/rules/model.ts";
 import { parseRules } from "../src/rules/parse-rules.ts";
 import { planPublishes } from "../src/rules/plan-publishes.ts";
+import { undecidedRules } from "../src/rules/undecided.ts";
 import { newNamespace, openRedis } from "./support/redis.ts";
 import { only } from "./support/relay.ts";
 
@@ -77,7 +78,7 @@ async function dispatch({ records }: Opened, rules: Rules, meanwhile: () => Prom
         getFlow: async (id) => ({ id }),
       },
       records,
-      rules: { current: rules, needs: rulesNeed, plan: planPublishes },
+      rules: { current: rules, needs: rulesNeed, plan: planPublishes, undecided: undecidedRules },
       fanOut: {
         first: async (_, plans) => plans[0],
         add: async (_, plans) => void added.push(...plans),
