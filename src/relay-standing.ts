@@ -2,7 +2,8 @@ import type { Limits, TargetStanding } from "./processors/explain-job-group.ts";
 import { createBreakerStore } from "./queues/breaker-store.ts";
 import { publishQueue } from "./queues/names.ts";
 import { createTargetLook } from "./queues/target-look.ts";
-import { createTargetStore, NO_VERSION, type RegisteredTarget } from "./queues/target-store.ts";
+import { NO_VERSION, type RegisteredTarget } from "./queues/target-definition.ts";
+import { createTargetStore } from "./queues/target-store.ts";
 import type { Core } from "./relay-core.ts";
 import { formatDuration } from "./rules/duration.ts";
 import type { Target } from "./rules/model.ts";
@@ -29,11 +30,14 @@ export function createStandings({
   });
   return async (names) => {
     if (names.length === 0) return [];
-    const registered = new Map((await store.read()).map((one) => [one.target.name, one]));
+    const { targets, unreadable } = await store.read();
+    const registered = new Map(targets.map((one) => [one.target.name, one]));
     const own = new Map(rules.current()?.targets.map((target) => [target.name, target]));
     return Promise.all(
       names.map(async (name) => {
-        const { target, limits, words } = limitsOf(own.get(name), registered.get(name));
+        const { target, limits, words } = unreadable.has(name)
+          ? UNREADABLE
+          : limitsOf(own.get(name), registered.get(name));
         const { nextStartInMs, ...standing } = await look(name, target);
         return {
           name,
@@ -50,10 +54,18 @@ export function createStandings({
   };
 }
 
-function limitsOf(
-  own: Target | undefined,
-  registered: RegisteredTarget | undefined,
-): { target?: Target; limits: Limits; words: string } {
+interface KnownLimits {
+  readonly target?: Target;
+  readonly limits: Limits;
+  readonly words: string;
+}
+
+const UNREADABLE: KnownLimits = {
+  limits: "not known",
+  words: "not known: what the fleet has for this target cannot be read, it may be of a later release",
+};
+
+function limitsOf(own: Target | undefined, registered: RegisteredTarget | undefined): KnownLimits {
   if (registered) {
     const { target, version } = registered;
     const [here, there] = [own && tellLimits(own), tellLimits(target)];

@@ -89,6 +89,7 @@ export function createRelay(config: Config, log: Logger): Relay {
     // On the connection that waits: who is told here hears nothing of it, and would not say it again.
     const report = createReportCompletion({ records: core.completions, queue: core.queues.completions });
     if (works) work = startWork(core, { breakers, metrics, report });
+    opened(checkOnStart(config, core, log), (stop) => stop());
     pollers = await openPoller({ config, core, store: pollStore, report, log }, opened);
     return { port: http.port, redisUrl: core.redisUrl };
   }
@@ -107,8 +108,6 @@ export function createRelay(config: Config, log: Logger): Relay {
     };
     const started = opened(openWork(deps, config.roles), ({ close }) => close());
     opened(startSweeps(deps), (stop) => stop());
-    const rules = core.rules.current();
-    if (rules) opened(checkOnStart(config, core, rules, log), (stop) => stop());
     return started;
   }
 

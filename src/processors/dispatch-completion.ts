@@ -54,6 +54,8 @@ const LOOK_AGAIN_MAX_MS = 5 * 60_000;
 const UNKNOWN_AFTER_MS = 15 * 60_000;
 /** A job group that does not end for so long is left; a later report opens it again. */
 const ENDLESS_AFTER_MS = 7 * 24 * 60 * 60_000;
+/** Rules whose targets Redis does not know are not those in force, or will be known within so long. */
+const RULES_AGAIN_MS = 1_000;
 /** While the gate is shut, dispatch asks again so often. */
 const GATE_LOOK_MS = 1_000;
 
@@ -152,6 +154,11 @@ async function dispatch(
   }
   const first = await deps.fanOut.first(group.id, plans);
   const standing = await deps.records.plan(group.id, plans, first);
+  if (!standing) {
+    // The rules changed under this run, or Redis came back empty: the rules in force are registered within a second.
+    run.tell("A target of these rules is not registered any more: dispatching again by the rules in force");
+    return { next: "later", inMs: RULES_AGAIN_MS };
+  }
   const open = plans.filter((_, i) => !standing[i] || !hasEnded(standing[i].state));
   const missing = await Promise.all(
     open.map(async (one) => (standing[plans.indexOf(one)] && (await deps.fanOut.hasJob(one)) ? [] : [one])),

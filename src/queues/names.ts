@@ -52,7 +52,7 @@ export interface Keys {
   readonly targets: string;
   /** Hash: the newest version of the rules file, and when the targets changed last. */
   readonly rules: string;
-  /** Sorted set: versions of the rules file, by the time at which the fleet first took them up. */
+  /** Sorted set: versions of the rules file, by the time at which a process last took them up or ran them. */
   readonly rulesSeen: string;
   /** Hash: the processes that live, with the version of the rules that each runs. */
   readonly processes: string;

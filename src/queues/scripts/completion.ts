@@ -71,15 +71,20 @@ return 1
 `;
 
 /**
- * Writes the plan of each publish task that the record does not hold yet.
+ * Writes the plan of each publish task that the record does not hold yet; nothing at all when a target is not
+ * registered. A target is struck off only while none of its tasks is open, and both are one step each: so no task is
+ * ever planned for a queue that nobody runs.
  *
- * KEYS: group, open, waiters. ARGV: finishedAt, then per task: field, json, planJson, tracked, tableKey or '',
- *   waiter or '' (when it is to stand among those who wait for the job group).
- * Answers per task: '' when it is new, else what stands in the record.
+ * KEYS: group, open, waiters, targets. ARGV: finishedAt, then per task: field, json, planJson, tracked, tableKey or '',
+ *   waiter or '' (when it is to stand among those who wait for the job group), target or '' (when it may be unknown).
+ * Answers 0 (a target is not registered), or per task: '' when it is new, else what stands in the record.
  */
 export const PLAN = `${SHARED}
 local group, answer = KEYS[1], {}
-for i = 2, #ARGV, 6 do
+for i = 8, #ARGV, 7 do
+  if ARGV[i] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[i]) == 0 then return 0 end
+end
+for i = 2, #ARGV, 7 do
   local field = ARGV[i]
   local standing = redis.call('HGET', group, field)
   if not standing then
