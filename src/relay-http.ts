@@ -11,10 +11,11 @@ import type { Foresee } from "./producers/webhook-check.ts";
 import { createWebhook, proofOf } from "./producers/webhook.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
 import type { Connections } from "./queues/connections.ts";
-import type { Keys } from "./queues/names.ts";
+import { type Keys, publishQueue } from "./queues/names.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type BoardParts, describeRules, openBoard } from "./relay-board.ts";
-import { tellStory } from "./story.ts";
+import { createLookAround } from "./relay-surroundings.ts";
+import { type StoryDeps, tellStory } from "./story.ts";
 
 export interface HttpParts extends BoardParts {
   readonly connections: Connections;
@@ -41,7 +42,12 @@ export interface Http {
 
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<Http> {
-  const { config, log, report, verify, foresee, explain, stories, resolve, metrics } = parts;
+  const { config, log, report, verify, foresee, explain, stories, resolve, metrics, queues } = parts;
+  const storyDeps: StoryDeps = {
+    records: stories,
+    lookAround: createLookAround(parts),
+    stepsOf: async (target, taskId) => (await queues.of(publishQueue(target)).getJobLogs(taskId)).logs,
+  };
   const health = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");
   const board = web ? openBoard(parts) : undefined;
@@ -52,7 +58,7 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       ...(web && {
         ...createWebhook({ report, log, verify, foresee, proof: proofOf(config.webhook.scheme) }),
         api: createApi(
-          { report, log, story: (id) => tellStory(stories, id), explain, resolve },
+          { report, log, story: (id) => tellStory(storyDeps, id), explain, resolve },
           { tokens: config.apiTokens },
         ),
       }),

@@ -14,6 +14,7 @@ import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.t
 import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { checkOnStart } from "./relay-live.ts";
+import { watchPauses } from "./relay-pauses.ts";
 import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
@@ -108,6 +109,7 @@ export function createRelay(config: Config, log: Logger): Relay {
     };
     const started = opened(openWork(deps, config.roles), ({ close }) => close());
     opened(startSweeps(deps), (stop) => stop());
+    opened(watchPauses(core, log), (stop) => stop());
     return started;
   }
 

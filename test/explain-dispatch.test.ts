@@ -197,7 +197,7 @@ async function recordedBefore(world: World): Promise<RecordedTask[]> {
   const { added: plans } = await dispatch({ ...world, group: then }, world.before, []);
   return plans.map((plan, index) => {
     const state: TaskState = world.states[index % world.states.length] ?? "planned";
-    return { plan, record: { ...PLANNED, state }, json: "" };
+    return { plan, record: { ...PLANNED, state }, json: "", waits: { over: {} } };
   });
 }
 

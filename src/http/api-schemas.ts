@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MAX_BATCH } from "../producers/accept-batch.ts";
 import { reportSchema } from "../producers/report-schema.ts";
+import { WAIT_CAUSES } from "../queues/waits.ts";
 import { taskStateSchema } from "../queues/record.ts";
 
 // Answers are loose: they may gain fields, and whoever reads them passes over what it does not know.
@@ -99,9 +100,21 @@ const task = z
     words: z.string().optional().meta({ description: "The last that is to be said of the task." }),
     publishJobId: z.int().optional(),
     requestId: z.string().optional().meta({ description: "The platform's id of the last publish request." }),
+    finishedAt: time.meta({ description: "When the job group finished on the platform." }),
     submittingAt: time.optional(),
     submittedAt: time.optional(),
     endedAt: time.optional(),
+    waited: z.partialRecord(z.enum(WAIT_CAUSES), z.int()).meta({
+      description: "Milliseconds by cause, of the waits that are over.",
+      examples: [{ pace: 12_000 }],
+    }),
+    waits: z
+      .looseObject({ cause: z.enum(WAIT_CAUSES), since: time, words: z.string() })
+      .optional()
+      .meta({ description: "Why it waits at this moment." }),
+    steps: z
+      .array(z.string())
+      .meta({ description: "What its runs told, each line with its time; kept as long as its job." }),
     evidence: z
       .record(z.string(), z.unknown())
       .optional()

@@ -284,7 +284,7 @@ async function notApplied(task: PublishTask, { failure, message }: PlatformError
 
 /** Gives way without using an attempt; the gate says how long to wait. */
 async function standBack(task: PublishTask, words: string): Promise<Outcome> {
-  await release(task, { words });
+  await release(task, "gate", { words });
   if (task.run.signal.aborted) return handOver();
   task.run.tell(`${words}; nothing was sent, and no attempt is used`);
   task.run.show({ progress: 0, stage: STAGE.gate, words });

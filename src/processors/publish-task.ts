@@ -3,6 +3,7 @@ import type { Outcome, Run } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
 import type { TaskState } from "../rules/task-state.ts";
 import type { TaskHold } from "../queues/task-record.ts";
+import type { WaitCause } from "../queues/waits.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
 
@@ -111,15 +112,20 @@ export async function save(
   state: TaskState,
   change: Partial<TaskRecord> = {},
   letGo?: boolean,
+  waitsFor?: WaitCause,
 ): Promise<void> {
   const next: TaskRecord = { ...task.record, ...change, state };
-  await task.hold.write([task.record.state], next, letGo);
+  await task.hold.write([task.record.state], next, letGo, waitsFor);
   task.record = next;
 }
 
-/** Gives the job group free: the task is where it was before it was admitted, and knows nothing of that sending. */
+/**
+ * Gives the job group free: the task is where it was before it was admitted, and knows nothing of that sending. From
+ * now on it waits for `waitsFor`.
+ */
 export async function release(
   task: PublishTask,
+  waitsFor: WaitCause,
   change: Partial<TaskRecord> = {},
   letGo = true,
 ): Promise<void> {
@@ -136,7 +142,7 @@ export async function release(
   delete rest.notBefore;
   delete rest.saysBusy;
   task.record = rest;
-  await save(task, "planned", change, letGo);
+  await save(task, "planned", change, letGo, waitsFor);
 }
 
 /**
@@ -224,7 +230,7 @@ export async function useAttempt(task: PublishTask, words: string, atLeastMs = 0
   }
   const asked = Math.max(atLeastMs, (task.record.notBefore ?? 0) - task.nowMs());
   const inMs = Math.round(Math.max(backoffMs(task.plan, attempts, task.clock.random()), asked));
-  await release(task, { attempts, words });
+  await release(task, "retry", { attempts, words });
   task.run.tell(`${words}; attempt ${attempts} of ${task.plan.attempts}, again in ${seconds(inMs)}`);
   task.run.show({ progress: 0, stage: "waits to try again", words, attempts });
   return { next: "retry", inMs, words };

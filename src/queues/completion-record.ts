@@ -1,12 +1,14 @@
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { PublishPlan } from "../rules/model.ts";
+import { foldIdentifier } from "../rules/identifier.ts";
 import { completionId } from "../rules/task-identity.ts";
 import { COMPLETIONS, type Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { CONCLUDE, COUNT_LOSS, PLAN, REPORT } from "./scripts/completion.ts";
 import { isOrdered, trackedOf, waiterOf } from "./task-record.ts";
+import { readWaits, type Waits } from "./waits.ts";
 
 /** How a completion ended; all but `dispatched` are opened again by the next report. */
 export type CompletionOutcome = "dispatched" | "no-rule" | "skipped" | "unknown" | "failed";
@@ -55,6 +57,7 @@ export interface RecordedTask {
   readonly record: TaskRecord;
   /** The record as it stands in Redis, to compare with when somebody decides. */
   readonly json: string;
+  readonly waits: Waits;
 }
 
 export interface CompletionRecords {
@@ -113,7 +116,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     const [answer, rev, stood] = words(
       await report(
         [keys.group(id), keys.unhandled, keys.queue(COMPLETIONS, completionId(id))],
-        [id, JSON.stringify(labels), source, remembered, REPORTS_KEPT, delivery ?? ""],
+        [id, JSON.stringify(labels), source, remembered, REPORTS_KEPT, delivery ?? "", keys.prefix],
       ),
     );
     return { answer: answer as Merged["answer"], rev: Number(rev), stood: stood === "1" };
@@ -131,12 +134,17 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
       [keys.group(id), keys.open, keys.waiters(id), keys.targets],
       [
         finishedAt,
+        id,
+        keys.prefix,
+        retentionMs,
         ...plans.flatMap((task) => [
           taskField(task),
           json,
           JSON.stringify(task),
           ...tracking(keys, task, first),
           targets === "registered" ? task.target : "",
+          task.rule,
+          foldIdentifier(task.table),
         ]),
       ],
     );
@@ -168,7 +176,10 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
       return { ...(completion && { completion }), tasks: readTasks(all) };
     },
     conclude: async (id, rev, outcome, said) =>
-      (await conclude([keys.group(id), keys.unhandled], [id, rev, outcome, said, retentionMs])) === 1,
+      (await conclude(
+        [keys.group(id), keys.unhandled],
+        [id, rev, outcome, said, retentionMs, keys.prefix],
+      )) === 1,
     plan: async (id, plans, first) => {
       const [one] = plans;
       if (!one) return [];
@@ -236,5 +247,6 @@ function readTasks(all: Record<string, string>): RecordedTask[] {
       plan: JSON.parse(all[`plan:${field}`] ?? "{}") as PublishPlan,
       record: readTaskRecord(json),
       json,
+      waits: readWaits(all, field),
     }));
 }

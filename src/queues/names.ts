@@ -42,6 +42,12 @@ export interface Keys {
   readonly gate: string;
   /** Hash: how often the gate was shut in a row. */
   readonly gateMemory: string;
+  /** Hash: what has held up a target, and for how long. */
+  held(target: string): string;
+  /** Sorted set: all job groups (no list), or those of a list like `target:sales`, by the time of their first report. */
+  groups(list?: string): string;
+  /** Hash: what ended in a minute (`m`) or in ten minutes (`t`), counted from 1970. */
+  ended(span: "m" | "t", index: number): string;
   /** Hash: a target's breaker. */
   breaker(target: string): string;
   /** Hash: how far the poller has looked, and what it counts. */
@@ -73,6 +79,9 @@ export function keysOf(namespace: string): Keys {
     unhandled: `${prefix}:unhandled`,
     gate: `${prefix}:gate`,
     gateMemory: `${prefix}:gate-memory`,
+    held: (target) => `${prefix}:held:${target}`,
+    groups: (list) => (list === undefined ? `${prefix}:groups` : `${prefix}:groups:${list}`),
+    ended: (span, index) => `${prefix}:ended:${span}:${index}`,
     breaker: (target) => `${prefix}:breaker:${target}`,
     pollState: `${prefix}:poll-state`,
     pollHeld: `${prefix}:poll-held`,
