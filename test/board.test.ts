@@ -2,10 +2,14 @@ import { existsSync } from "node:fs";
 import { type Job, Queue, Worker } from "bullmq";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { pino } from "pino";
+import { type Access, createGuard } from "../src/http/access.ts";
 import { createBoard, type Board, type BoardOptions } from "../src/http/board.ts";
 import type { BoardQueue, BoardQueueKind } from "../src/http/board-queues.ts";
 import { createHealth } from "../src/http/health.ts";
 import { createHttpServer } from "../src/http/server.ts";
+import { createAudit } from "../src/queues/audit-store.ts";
+import { keysOf } from "../src/queues/names.ts";
 import { newNamespace, openRedis } from "./support/redis.ts";
 import { releaseLater } from "./support/release.ts";
 
@@ -13,7 +17,14 @@ const TASK = "jobGroup 31 -> sales.public.test_table2 (load)";
 const ANN = `Basic ${Buffer.from("ann:secret").toString("base64")}`;
 const VIC = `Basic ${Buffer.from("vic:look").toString("base64")}`;
 
-const prefix = `{${newNamespace()}}`;
+const LOGIN: Access = {
+  operators: [{ name: "ann", password: "secret" }],
+  viewers: [{ name: "vic", password: "look" }],
+  loopback: true,
+};
+
+const namespace = newNamespace();
+const { prefix } = keysOf(namespace);
 const queues = new Map<string, Queue>();
 let boardQueues: BoardQueue[] = [];
 
@@ -72,12 +83,13 @@ beforeAll(async () => {
   await active;
 });
 
-async function serve(options: Partial<BoardOptions> = {}) {
+async function serve(options: Partial<BoardOptions> = {}, access: Access = LOGIN) {
+  const log = pino({ level: "silent" });
   const board: Board = createBoard({
     queues: boardQueues,
-    operators: { ann: "secret" },
-    viewers: { vic: "look" },
-    loopback: true,
+    guard: createGuard(access),
+    audit: createAudit(openRedis(), keysOf(namespace), 60_000, log),
+    log,
     ...options,
   });
   const server = createHttpServer(
@@ -225,7 +237,7 @@ describe("the board's guard", () => {
         as: VIC,
         method,
         body: "{}",
-        headers: { "content-type": "application/json", "x-publish-relay-role": "operator" },
+        headers: { "content-type": "application/json" },
       });
       expect(response.status, `${method} ${path}`).toBe(403);
       expect(await response.json()).toMatchObject({
@@ -262,9 +274,9 @@ describe("the board's guard", () => {
   });
 
   it("without a login: open on loopback under loopback's names, closed elsewhere", async () => {
-    const local = await serve({ operators: {}, viewers: {} });
+    const local = await serve({}, { operators: [], viewers: [], loopback: true });
     expect((await local.call("/api/queues", { as: "" })).status).toBe(200);
-    const away = await serve({ operators: {}, viewers: {}, loopback: false });
+    const away = await serve({}, { operators: [], viewers: [], loopback: false });
     for (const path of ["", "/api/queues", "/static/favicon.ico"]) {
       const response = await away.call(path, { as: "" });
       expect(response.status).toBe(403);
@@ -285,7 +297,7 @@ describe("the board's guard", () => {
   });
 
   it("answers nonsense with a problem, without a stack", async () => {
-    const { call } = await serve();
+    const { call } = await serve({ dangerous: true });
     for (const path of ["/queue/%ff", "/api/queues/%ff/x"]) {
       const response = await call(path);
       expect(response.status).toBe(400);
