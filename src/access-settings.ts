@@ -52,16 +52,14 @@ export const accessSettings = {
   ),
 };
 
-interface Given {
-  readonly boardOperators: readonly Account[];
-  readonly boardViewers: readonly Account[];
-  readonly authProxyHeader?: string | undefined;
-  readonly trustProxy: readonly string[];
-}
-
-/** What does not fit together, one line each with the setting's name first. */
-export function accessProblems(given: Given): string[] {
-  const { boardOperators: operators, boardViewers: viewers, authProxyHeader: header } = given;
+/**
+ * What of the environment does not fit together, one line each with the setting's name first. What is wrong by itself
+ * is told elsewhere.
+ */
+export function accessProblems(env: Readonly<Record<string, unknown>>): string[] {
+  const parsed = z.object(accessSettings).safeParse(env);
+  if (!parsed.success) return [];
+  const { BOARD_OPERATORS: operators, BOARD_VIEWERS: viewers, AUTH_PROXY_HEADER: header } = parsed.data;
   const bare = (all: readonly Account[]): boolean => all.some(({ password }) => password === undefined);
   const lines = [
     operators.some(({ name }) => name === ANYBODY) &&
@@ -73,7 +71,7 @@ export function accessProblems(given: Given): string[] {
       bare(viewers) &&
       "BOARD_VIEWERS must be name:password pairs, separated by commas; names alone need AUTH_PROXY_HEADER",
     header !== undefined &&
-      given.trustProxy.length === 0 &&
+      parsed.data.TRUST_PROXY.length === 0 &&
       "AUTH_PROXY_HEADER is set without TRUST_PROXY: set that to the addresses of the proxy, or nobody would be believed",
     header !== undefined &&
       !bare(operators) &&

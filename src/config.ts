@@ -185,7 +185,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (given["DESIGNER_CLOUD_TOKEN"] && given["DESIGNER_CLOUD_TOKEN_FILE"]) {
     problems.push("DESIGNER_CLOUD_TOKEN_FILE is set beside DESIGNER_CLOUD_TOKEN: set one of them");
   }
-  if (parsed.data) problems.push(...accessProblems(parsed.data));
+  problems.push(...accessProblems(given));
   const { poll, ledgerRetentionMs = Infinity } = parsed.data ?? {};
   if (poll?.everyMs && ledgerRetentionMs < LEDGER_LEAST_MS + poll.graceMs + poll.everyMs) {
     problems.push(

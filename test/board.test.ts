@@ -248,6 +248,26 @@ describe("the board's guard", () => {
     expect(await finance().isPaused()).toBe(false);
   });
 
+  it("leaves out the buttons of what is off, where Bull Board has a word for them", async () => {
+    const flags = { allowCompletedRetries: false, supportsGlobalRateLimit: false };
+    expect((await list((await serve()).call))[0]).toMatchObject(flags);
+    expect((await list((await serve({ dangerous: true })).call))[0]).toMatchObject({
+      allowCompletedRetries: true,
+      supportsGlobalRateLimit: true,
+    });
+  });
+
+  it("answers 429 with a time to wait to who tries passwords, and lets an operator go on", async () => {
+    const { call } = await serve();
+    expect((await call("/api/queues")).status).toBe(200);
+    const tries = Array.from({ length: 6 }, (_, n) => `Basic ${btoa(`ann:wrong${n}`)}`);
+    const answers = [];
+    for (const as of tries) answers.push(await call("/api/queues", { as }));
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401, 429]);
+    expect(answers.at(-1)?.headers.get("retry-after")).toBe("1");
+    expect((await call("/api/queues")).status).toBe(200);
+  });
+
   it("lets an operator change things", async () => {
     const { call } = await serve();
     expect((await call("/api/queues/publish.finance/pause", { method: "PUT" })).status).toBe(200);
@@ -288,7 +308,21 @@ describe("the board's guard", () => {
     const { call } = await serve();
     for (const path of ["/", "/api/queues", "/static/favicon.ico"]) {
       const { headers } = await call(path);
-      expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+      expect(headers.get("content-security-policy")?.split(";")).toEqual([
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self' blob:",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+      ]);
+      expect(headers.get("referrer-policy")).toBe("same-origin");
+      expect(headers.get("cross-origin-opener-policy")).toBe("same-origin");
+      expect(headers.get("cross-origin-resource-policy")).toBe("same-origin");
       expect(headers.get("x-frame-options")).toBe("DENY");
       expect(headers.get("x-content-type-options")).toBe("nosniff");
       expect(headers.get("x-powered-by")).toBeNull();
