@@ -58,6 +58,14 @@ describe("signing in", () => {
     expect(await ask(LOGIN, basic("both:as-viewer"))).toBe("viewer");
   });
 
+  it("takes two passwords of one name, so that one can be changed", async () => {
+    const operators = ["old", "new"].map((password) => ({ name: "ann", password }));
+    for (const { password } of operators) {
+      expect(await ask({ ...LOGIN, operators }, basic(`ann:${password}`))).toBe("operator");
+    }
+    expect(await ask({ ...LOGIN, operators }, basic("ann:other"))).toBe(401);
+  });
+
   it("tells who it is, and from where", async () => {
     expect(await createGuard(LOGIN).identify(request(basic("ann:pa:ss")))).toEqual({
       name: "ann",

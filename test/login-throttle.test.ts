@@ -41,6 +41,15 @@ describe("the wait after wrong passwords", () => {
     expect(throttle.begin("192.0.2.1", "ann")).toBe(0);
   });
 
+  it("does not come of passwords that were not looked at", () => {
+    const { throttle } = open();
+    for (let n = 0; n < 100; n++) {
+      expect(throttle.begin("192.0.2.1", "ann")).toBe(0);
+      throttle.undo("192.0.2.1", "ann");
+    }
+    expect(throttle.failuresFrom("192.0.2.1")).toBe(0);
+  });
+
   it("comes for an address as a whole with its 21st, whatever the names", () => {
     const { throttle } = open();
     for (let n = 0; n < 20; n++) expect(throttle.begin("192.0.2.1", `name${n}`)).toBe(0);

@@ -49,7 +49,10 @@ export function createBasicLogin(
     const waitMs = throttle.begin(from, name);
     if (waitMs > 0) return tooMany(waitMs);
     const found = right.get(id) ?? (await verify(given, rank));
-    if (found === "pushed out") return tooMany(1_000);
+    if (found === "pushed out") {
+      throttle.undo(from, name);
+      return BUSY;
+    }
     if (found === undefined) return SIGN_IN;
     throttle.succeeded(from, name);
     right.set(id, found);
@@ -130,6 +133,12 @@ const SIGN_IN: Problem = {
   status: 401,
   detail: "Sign in with a name and password of BOARD_OPERATORS or BOARD_VIEWERS.",
   headers: { "www-authenticate": 'Basic realm="publish-relay", charset="UTF-8"' },
+};
+
+const BUSY: Problem = {
+  status: 429,
+  detail: "Too many passwords are being looked at just now, and yours was not: try again in 1 s.",
+  headers: { "retry-after": "1" },
 };
 
 function tooMany(waitMs: number): Problem {

@@ -113,7 +113,14 @@ function admit({ guard, log }: BoardOptions, people: WeakMap<object, Person>): R
     if (problem !== undefined) {
       // Not into the trail: a viewer, or a foreign page, could fill it until it has lost what operators did.
       log.warn(
-        { ...who, method: req.method, url: req.originalUrl, detail: problem.detail },
+        {
+          who: who.name,
+          role: who.role,
+          from: who.from,
+          method: req.method,
+          url: req.originalUrl,
+          ...problem,
+        },
         "a change was refused",
       );
       return refuse(res, problem);

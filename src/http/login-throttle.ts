@@ -8,6 +8,8 @@ export interface LoginThrottle {
    */
   begin(from: string, name: string): number;
   succeeded(from: string, name: string): void;
+  /** The password was not looked at after all: as if it had not begun. */
+  undo(from: string, name: string): void;
   /** How often the address failed, as far as that is remembered. */
   failuresFrom(from: string): number;
 }
@@ -77,6 +79,9 @@ export function createLoginThrottle(now: () => number = Date.now): LoginThrottle
       entries.delete(keys.pair);
       takeBack(keys.address);
       takeBack(keys.name);
+    },
+    undo: (from, name) => {
+      for (const key of Object.values(keysOf(from, name))) takeBack(key);
     },
     failuresFrom: (from) => look(keysOf(from, "").address)?.count ?? 0,
   };
