@@ -1,4 +1,5 @@
-import { pollingOf } from "./config.ts";
+import { type Config, isLoopback, pollingOf } from "./config.ts";
+import { createGuard } from "./http/access.ts";
 import { createApi } from "./http/api.ts";
 import type { Resolve } from "./http/decision.ts";
 import { createHealth, type ReadyCheck } from "./http/health.ts";
@@ -40,17 +41,22 @@ export interface Http {
   readonly close: () => Promise<void>;
 }
 
+/** Entries of the audit trail that a story tells. */
+const AUDITED = 100;
+
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<Http> {
-  const { config, log, report, verify, foresee, explain, stories, resolve, metrics, queues } = parts;
+  const { config, log, report, verify, foresee, explain, stories, resolve, metrics, queues, audit } = parts;
   const storyDeps: StoryDeps = {
     records: stories,
+    auditOf: async (jobGroupId) => (await audit.list({ jobGroupId, limit: AUDITED })).entries,
     lookAround: createLookAround(parts),
     stepsOf: async (target, taskId) => (await queues.of(publishQueue(target)).getJobLogs(taskId)).logs,
   };
   const health = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");
-  const board = web ? openBoard(parts) : undefined;
+  const guard = createGuard(accessOf(config));
+  const board = web ? openBoard(parts, guard) : undefined;
   const server = createHttpServer(
     {
       ...health,
@@ -58,8 +64,8 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       ...(web && {
         ...createWebhook({ report, log, verify, foresee, proof: proofOf(config.webhook.scheme) }),
         api: createApi(
-          { report, log, story: (id) => tellStory(storyDeps, id), explain, resolve },
-          { tokens: config.apiTokens },
+          { report, log, story: (id) => tellStory(storyDeps, id), explain, resolve, audit: audit.list },
+          { tokens: config.apiTokens, addressOf: guard.addressOf },
         ),
       }),
       ...(board && { board: board.app }),
@@ -75,6 +81,14 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
     },
   };
 }
+
+const accessOf = (config: Config) => ({
+  operators: config.boardOperators,
+  viewers: config.boardViewers,
+  loopback: isLoopback(config.host),
+  trustProxy: config.trustProxy,
+  proxyHeader: config.authProxyHeader,
+});
 
 function readyChecks({ connections, keys, workers, rules, targets, config }: HttpParts): ReadyCheck[] {
   const works = config.roles.includes("dispatch") || config.roles.includes("publish");

@@ -4,13 +4,15 @@ import { missingSettings, summariseConfig } from "./config-summary.ts";
 import { createVerify, type Verify } from "./producers/signatures.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
 import { createMetrics, type Readings } from "./http/metrics.ts";
+import { createAudit } from "./queues/audit-store.ts";
 import { type BreakerStore, createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
 import { publishQueue } from "./queues/names.ts";
 import { createPollStore, type PollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
-import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
+import { type Core, openCore, type Releasers } from "./relay-core.ts";
+import { resolveAudited } from "./relay-audit.ts";
 import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { checkOnStart } from "./relay-live.ts";
@@ -64,6 +66,8 @@ export function createRelay(config: Config, log: Logger): Relay {
     const breakers = createBreakerStore(connections.work, keys);
     const pollStore = createPollStore(connections.work, keys);
     const metrics = createMetrics(() => readMetrics(core, breakers, pollStore));
+    // On the connection that gives up soon: what cannot be written is refused at once.
+    const audit = createAudit(connections.ingest, keys, config.ledgerRetentionMs, log);
     // The door opens at once: while Redis is away a sender hears 503, and not that nobody is there.
     http = await openHttp({
       config,
@@ -80,7 +84,9 @@ export function createRelay(config: Config, log: Logger): Relay {
       metrics,
       rules: core.rules,
       targets: core.targets,
-      resolve: (taskId, decision) => resolveTask(core, taskId, decision),
+      audit,
+      resolve: (taskId, decision, asker) =>
+        resolveAudited(core, { audit, log }, taskId, decision, { ...asker, who: decision.by, role: "api" }),
       log,
     });
     opened(http, ({ close }) => close());

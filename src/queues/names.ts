@@ -62,6 +62,10 @@ export interface Keys {
   readonly rulesSeen: string;
   /** Hash: the processes that live, with the version of the rules that each runs. */
   readonly processes: string;
+  /** Stream: what operators did. */
+  readonly audit: string;
+  /** Stream: the part of it that is about one job group. */
+  auditOf(jobGroupId: number): string;
   /** A key of BullMQ's. */
   queue(name: string, suffix: string): string;
 }
@@ -89,6 +93,8 @@ export function keysOf(namespace: string): Keys {
     rules: `${prefix}:rules`,
     rulesSeen: `${prefix}:rules-seen`,
     processes: `${prefix}:processes`,
+    audit: `${prefix}:audit`,
+    auditOf: (id) => `${prefix}:audit:${id}`,
     queue: (name, suffix) => `${prefix}:${name}:${suffix}`,
   };
 }
