@@ -1,5 +1,6 @@
 import { pollingOf } from "./config.ts";
 import { createApi } from "./http/api.ts";
+import { countAnswers } from "./http/count-answers.ts";
 import type { Resolve } from "./http/decision.ts";
 import { createHealth, type ReadyCheck } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
@@ -8,7 +9,7 @@ import type { Explanation } from "./processors/explain-job-group.ts";
 import type { Report } from "./producers/accept-report.ts";
 import type { Verify } from "./producers/signatures.ts";
 import type { Foresee } from "./producers/webhook-check.ts";
-import { createWebhook, proofOf } from "./producers/webhook.ts";
+import { createWebhook, proofOf, type Webhook } from "./producers/webhook.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
 import type { Connections } from "./queues/connections.ts";
 import type { Keys } from "./queues/names.ts";
@@ -41,16 +42,16 @@ export interface Http {
 
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<Http> {
-  const { config, log, report, verify, foresee, explain, stories, resolve, metrics } = parts;
-  const health = createHealth(readyChecks(parts));
+  const { config, log, report, explain, stories, resolve, metrics } = parts;
+  const { isReady, ...health } = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");
   const board = web ? openBoard(parts) : undefined;
   const server = createHttpServer(
     {
       ...health,
-      metrics: metrics.handler,
+      metrics: metrics.handler(isReady),
       ...(web && {
-        ...createWebhook({ report, log, verify, foresee, proof: proofOf(config.webhook.scheme) }),
+        ...countedWebhook(parts),
         api: createApi(
           { report, log, story: (id) => tellStory(stories, id), explain, resolve },
           { tokens: config.apiTokens },
@@ -68,6 +69,13 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       return server.close();
     },
   };
+}
+
+/** The webhook's routes; how each delivery ended is counted. */
+function countedWebhook({ config, log, report, verify, foresee, metrics }: HttpParts): Webhook {
+  const taken = (duplicate: boolean): void => metrics.webhook(duplicate ? "duplicate" : "accepted");
+  const routes = createWebhook({ report, taken, log, verify, foresee, proof: proofOf(config.webhook.scheme) });
+  return { ...routes, webhook: countAnswers(routes.webhook, metrics.webhook) };
 }
 
 function readyChecks({ connections, keys, workers, rules, targets, config }: HttpParts): ReadyCheck[] {

@@ -3,17 +3,16 @@ import { type Config, ConfigError } from "./config.ts";
 import { missingSettings, summariseConfig } from "./config-summary.ts";
 import { createVerify, type Verify } from "./producers/signatures.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
-import { createMetrics, type Readings } from "./http/metrics.ts";
-import { type BreakerStore, createBreakerStore } from "./queues/breaker-store.ts";
+import { createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
-import { publishQueue } from "./queues/names.ts";
-import { createPollStore, type PollStore } from "./queues/poll-store.ts";
+import { createPollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
 import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { checkOnStart } from "./relay-live.ts";
+import { openMetrics } from "./relay-metrics.ts";
 import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
@@ -61,7 +60,7 @@ export function createRelay(config: Config, log: Logger): Relay {
     });
     const breakers = createBreakerStore(connections.work, keys);
     const pollStore = createPollStore(connections.work, keys);
-    const metrics = createMetrics(() => readMetrics(core, breakers, pollStore));
+    const metrics = openMetrics(core, breakers, pollStore);
     // The door opens at once: while Redis is away a sender hears 503, and not that nobody is there.
     http = await openHttp({
       config,
@@ -143,28 +142,4 @@ function checkSecrets({ webhook }: Config): Verify {
   } catch (error) {
     throw new ConfigError([`WEBHOOK_SECRETS ${error instanceof Error ? error.message : String(error)}`]);
   }
-}
-
-async function readMetrics(
-  { queues, gate, targets: known, rules }: Core,
-  breakers: BreakerStore,
-  poll: PollStore,
-): Promise<Readings> {
-  const targets = known.list().map(({ name }) => name);
-  const counted = [
-    queues.completions,
-    queues.jobGroups,
-    ...targets.map((name) => queues.of(publishQueue(name))),
-    queues.parked,
-    queues.poll,
-  ];
-  const [jobs, shut, states, figures] = await Promise.all([
-    Promise.all(counted.map(async (queue) => ({ queue: queue.name, jobs: await queue.getJobCounts() }))),
-    gate.look(),
-    Promise.all(targets.map(async (target) => ({ target, ...(await breakers.look(target)) }))),
-    poll.figures(),
-  ]);
-  const { versions = [] } = known.fleet();
-  const ofRules = { refused: rules.refused() !== undefined, versions: versions.length };
-  return { queues: jobs, rules: ofRules, gateShutMs: shut.ms, breakers: states, poll: figures };
 }
