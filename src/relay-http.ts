@@ -74,7 +74,14 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
 /** The webhook's routes; how each delivery ended is counted. */
 function countedWebhook({ config, log, report, verify, foresee, metrics }: HttpParts): Webhook {
   const taken = (duplicate: boolean): void => metrics.webhook(duplicate ? "duplicate" : "accepted");
-  const routes = createWebhook({ report, taken, log, verify, foresee, proof: proofOf(config.webhook.scheme) });
+  const routes = createWebhook({
+    report,
+    taken,
+    log,
+    verify,
+    foresee,
+    proof: proofOf(config.webhook.scheme),
+  });
   return { ...routes, webhook: countAnswers(routes.webhook, metrics.webhook) };
 }
 
@@ -104,7 +111,9 @@ function readyChecks({ connections, keys, workers, rules, targets, config }: Htt
               const started = workers();
               if (!started) return "the workers have not started yet";
               const stopped = started.filter((worker) => !worker.isRunning()).length;
-              return stopped === 0 ? undefined : `${stopped} of ${started.length} workers do not run`;
+              if (stopped > 0) return `${stopped} of ${started.length} workers do not run`;
+              const stuck = started.filter((worker) => worker.isStuck()).length;
+              return stuck === 0 ? undefined : `${stuck} of ${started.length} workers take no jobs`;
             },
           },
         ]

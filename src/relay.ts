@@ -18,6 +18,7 @@ import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
 import { openWork, type Work } from "./relay-work.ts";
 import type { WorkerDeps } from "./relay-workers.ts";
+import { createWatchOf, STUCK_AFTER_MS } from "./relay-watch.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
 
@@ -28,8 +29,17 @@ export interface Relay {
   stop(): Promise<void>;
 }
 
+export interface RelayOptions {
+  /** A worker that takes nothing for so long, though it could, is made anew; default one minute. */
+  readonly stuckAfterMs?: number;
+}
+
 /** The composition root: one process of the relay, from its settings. Opens nothing before `start`. */
-export function createRelay(config: Config, log: Logger): Relay {
+export function createRelay(
+  config: Config,
+  log: Logger,
+  { stuckAfterMs = STUCK_AFTER_MS }: RelayOptions = {},
+): Relay {
   const releasers: (() => Promise<void>)[] = [];
   const opened: Releasers = (resource, release) => {
     releasers.push(async () => void (await release(resource)));
@@ -86,12 +96,16 @@ export function createRelay(config: Config, log: Logger): Relay {
     await opened(core.targets, ({ leave }) => leave()).join();
     // On the connection that waits: who is told here hears nothing of it, and would not say it again.
     const report = createReportCompletion({ records: core.completions, queue: core.queues.completions });
-    if (works) work = startWork(core, { breakers, metrics, report });
-    pollers = await openPoller({ config, core, store: pollStore, report, log }, opened);
+    const watchOf = createWatchOf({ gate: core.gate, breakers, metrics, log, stuckAfterMs });
+    if (works) work = startWork(core, { breakers, metrics, report, watchOf });
+    pollers = await openPoller({ config, core, store: pollStore, report, watchOf, log }, opened);
     return { port: http.port, redisUrl: core.redisUrl };
   }
 
-  function startWork(core: Core, parts: Pick<WorkerDeps, "breakers" | "metrics" | "report">): Work {
+  function startWork(
+    core: Core,
+    parts: Pick<WorkerDeps, "breakers" | "metrics" | "report" | "watchOf">,
+  ): Work {
     const deps: WorkerDeps = {
       ...core,
       ...parts,

@@ -23,10 +23,7 @@ export interface Health {
 }
 
 /** `/healthz` says that the process answers; `/readyz` asks the checks, all at once, and lists each. */
-export function createHealth(
-  checks: readonly ReadyCheck[],
-  options: HealthOptions = {},
-): Health {
+export function createHealth(checks: readonly ReadyCheck[], options: HealthOptions = {}): Health {
   const { checkTimeoutMs = 1_000 } = options;
   // Askers that come while the checks run share their answer: a slow Redis is not asked more for being slow.
   let running: Promise<Readiness> | undefined;

@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Histogram, type Registry } from "prom-client";
+import { publishQueue } from "../../queues/names.ts";
 import { gaugesOf } from "./shared-metrics.ts";
 
 /** What is told to the counters of this process, each as it happens. Labels are names of the rules file and closed sets. */
@@ -61,7 +62,13 @@ export function createOwnMetrics(
   const counter = (name: string, help: string, labelNames: readonly string[]) =>
     new Counter({ name: `publish_relay_${name}`, help, labelNames: [...labelNames], registers: [registry] });
   const histogram = (name: string, help: string, buckets: number[]) =>
-    new Histogram({ name: `publish_relay_${name}`, help, labelNames: ["target"], buckets, registers: [registry] });
+    new Histogram({
+      name: `publish_relay_${name}`,
+      help,
+      labelNames: ["target"],
+      buckets,
+      registers: [registry],
+    });
 
   const build = gauge("build_info", "1, with the version of the relay and of Node", ["version", "node"]);
   build.set({ version, node: process.version }, 1);
@@ -73,7 +80,10 @@ export function createOwnMetrics(
     "Publishes that this process sends once more, by what went wrong",
     ["target", "class"],
   );
-  const ended = counter("tasks_ended_total", "Publish tasks that ended in this process", ["target", "outcome"]);
+  const ended = counter("tasks_ended_total", "Publish tasks that ended in this process", [
+    "target",
+    "outcome",
+  ]);
   const duration = histogram(
     "publish_duration_seconds",
     "From the platform's acceptance of a publish to its end, in this process",
@@ -95,11 +105,23 @@ export function createOwnMetrics(
     ["queue"],
   );
 
+  const begun = new Set<string>();
+  const begin = (target: string): void => {
+    if (begun.has(target)) return;
+    begun.add(target);
+    started.inc({ target }, 0);
+    for (const outcome of OUTCOMES) ended.inc({ target, outcome }, 0);
+    for (const why of RETRIES) retried.inc({ target, class: why }, 0);
+    stuck.inc({ queue: publishQueue(target) }, 0);
+    for (const measured of [duration, freshness]) measured.zero({ target });
+  };
+
   return {
     counts: {
       started: (target) => started.inc({ target }),
       retried: (target, why) => retried.inc({ target, class: why }),
       ended: (target, outcome, times) => {
+        begin(target);
         ended.inc({ target, outcome });
         if (!times) return;
         duration.observe({ target }, times.publishMs / 1_000);
@@ -112,14 +134,7 @@ export function createOwnMetrics(
     show: (state) => {
       ready.set(state.ready ? 1 : 0);
       refused.set(state.rulesRefused ? 1 : 0);
-      for (const target of state.targets) {
-        started.inc({ target }, 0);
-        for (const outcome of OUTCOMES) ended.inc({ target, outcome }, 0);
-        for (const why of RETRIES) retried.inc({ target, class: why }, 0);
-        duration.zero({ target });
-        freshness.zero({ target });
-        stuck.inc({ queue: `publish.${target}` }, 0);
-      }
+      for (const target of state.targets) begin(target);
     },
   };
 }
