@@ -15,10 +15,16 @@ export function openMetrics(core: Core, breakers: BreakerStore, poll: PollStore)
   return createMetrics({
     version: ownVersion(),
     read: () => readMetrics(core, breakers, poll, oldest),
-    own: () => ({
-      rulesRefused: core.rules.refused() !== undefined,
-      targets: core.targets.list().map(({ name }) => name),
-    }),
+    own: () => {
+      const targets = core.targets.list().map(({ name }) => name);
+      const { completions, jobGroups, poll: turns } = core.queues;
+      const others = [completions, jobGroups, turns].map(({ name }) => name);
+      return {
+        rulesRefused: core.rules.refused() !== undefined,
+        targets,
+        queues: [...others, ...targets.map(publishQueue)],
+      };
+    },
   });
 }
 

@@ -1,5 +1,4 @@
 import { collectDefaultMetrics, Counter, Histogram, type Registry } from "prom-client";
-import { publishQueue } from "../../queues/names.ts";
 import { gaugesOf } from "./shared-metrics.ts";
 
 /** What is told to the counters of this process, each as it happens. Labels are names of the rules file and closed sets. */
@@ -31,6 +30,8 @@ export interface OwnState {
   readonly ready: boolean;
   /** The targets that have series from the start: what is 0 is told, so that the first event is seen as one. */
   readonly targets: readonly string[];
+  /** The same for queues. */
+  readonly queues: readonly string[];
 }
 
 const OUTCOMES = ["published", "failed", "parked", "superseded"];
@@ -112,7 +113,6 @@ export function createOwnMetrics(
     started.inc({ target }, 0);
     for (const outcome of OUTCOMES) ended.inc({ target, outcome }, 0);
     for (const why of RETRIES) retried.inc({ target, class: why }, 0);
-    stuck.inc({ queue: publishQueue(target) }, 0);
     for (const measured of [duration, freshness]) measured.zero({ target });
   };
 
@@ -135,6 +135,7 @@ export function createOwnMetrics(
       ready.set(state.ready ? 1 : 0);
       refused.set(state.rulesRefused ? 1 : 0);
       for (const target of state.targets) begin(target);
+      for (const queue of state.queues) stuck.inc({ queue }, 0);
     },
   };
 }
