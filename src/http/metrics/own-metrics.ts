@@ -106,6 +106,7 @@ export function createOwnMetrics(
     ["queue"],
   );
 
+  let watched: readonly string[] = [];
   const begun = new Set<string>();
   const begin = (target: string): void => {
     if (begun.has(target)) return;
@@ -135,7 +136,9 @@ export function createOwnMetrics(
       ready.set(state.ready ? 1 : 0);
       refused.set(state.rulesRefused ? 1 : 0);
       for (const target of state.targets) begin(target);
-      for (const queue of state.queues) stuck.inc({ queue }, 0);
+      for (const queue of watched) if (!state.queues.includes(queue)) stuck.remove({ queue });
+      watched = state.queues;
+      for (const queue of watched) stuck.inc({ queue }, 0);
     },
   };
 }
