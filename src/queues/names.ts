@@ -40,6 +40,8 @@ export interface Keys {
   readonly unhandled: string;
   /** String with a lifetime: while it exists, the gate to the platform is shut. */
   readonly gate: string;
+  /** String with a lifetime: why the gate is shut, in one word. */
+  readonly gateReason: string;
   /** Hash: how often the gate was shut in a row. */
   readonly gateMemory: string;
   /** Hash: what has held up a target, and for how long. */
@@ -82,6 +84,7 @@ export function keysOf(namespace: string): Keys {
     open: `${prefix}:open`,
     unhandled: `${prefix}:unhandled`,
     gate: `${prefix}:gate`,
+    gateReason: `${prefix}:gate-reason`,
     gateMemory: `${prefix}:gate-memory`,
     held: (target) => `${prefix}:held:${target}`,
     groups: (list) => (list === undefined ? `${prefix}:groups` : `${prefix}:groups:${list}`),
