@@ -16,7 +16,13 @@ const browser = await chromium.launch({
 async function shoot(
   name: string,
   path: string,
-  { dark = false, width = 1200, height = 900, whole = true, ready = (_: Page): Promise<unknown> => Promise.resolve() } = {},
+  {
+    dark = false,
+    width = 1200,
+    height = 900,
+    whole = true,
+    ready = (_: Page): Promise<unknown> => Promise.resolve(),
+  } = {},
 ): Promise<void> {
   const page = await browser.newPage({
     viewport: { width, height },

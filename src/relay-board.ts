@@ -1,8 +1,10 @@
 import type { Logger } from "pino";
-import { type Config, isLoopback } from "./config.ts";
+import type { Config } from "./config.ts";
+import type { Guard } from "./http/access.ts";
 import { createBoard } from "./http/board.ts";
 import type { BoardQueue, JobLink } from "./http/board-queues.ts";
 import { isProduction } from "./pages/layout.ts";
+import type { Audit } from "./queues/audit-store.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { Connections } from "./queues/connections.ts";
 import type { Holds } from "./queues/holds.ts";
@@ -22,6 +24,7 @@ export interface BoardParts {
   readonly targets: Targets;
   readonly breakers: BreakerStore;
   readonly holds: Pick<Holds, "lastPublished">;
+  readonly audit: Audit;
   readonly log: Logger;
 }
 
@@ -29,13 +32,13 @@ export interface BoardParts {
 const DESCRIBE_EVERY_MS = 3_000;
 
 /** The board with the queues of the flow and of every target, kept up to date. */
-export function openBoard(parts: BoardParts) {
+export function openBoard(parts: BoardParts, guard: Guard) {
   const { config, log } = parts;
   const platformUrl = config.platform.url?.replace(/\/+$/, "");
   const board = createBoard({
-    operators: config.boardOperators,
-    viewers: config.boardViewers,
-    loopback: isLoopback(config.host),
+    guard,
+    audit: parts.audit,
+    dangerous: config.boardDangerous,
     log,
     isAway: () => parts.connections.work.status !== "ready",
     queues: boardQueues(parts, new Map()),

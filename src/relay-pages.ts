@@ -1,13 +1,11 @@
-import type { IncomingMessage } from "node:http";
-import { isLoopback, pollingOf } from "./config.ts";
-import { createPageAccess } from "./http/page-access.ts";
+import { pollingOf } from "./config.ts";
+import { type Guard, requestIdOf } from "./http/access.ts";
 import { searchGroups } from "./group-search.ts";
 import { lookOver } from "./overview.ts";
-import type { Person } from "./pages/changes.ts";
 import { createPages } from "./pages/pages.ts";
 import type { TargetAction } from "./pages/target-actions.ts";
-import type { Deed } from "./pages/view.ts";
 import type { Handler } from "./producers/problem.ts";
+import { carryOut } from "./queues/audit-store.ts";
 import { createBreakerStore } from "./queues/breaker-store.ts";
 import type { Connections } from "./queues/connections.ts";
 import { createGateStore } from "./queues/gate-store.ts";
@@ -21,34 +19,16 @@ import type { BoardParts } from "./relay-board.ts";
 import type { Resolve } from "./http/decision.ts";
 import { type StoryDeps, tellStory } from "./story.ts";
 
-/** What somebody did on a page, as the audit trail is to tell it. */
-export interface PageDeed {
-  readonly who: Person;
-  readonly action: string;
-  readonly target?: string;
-  readonly taskId?: string;
-  readonly reason?: string;
-}
-
 export interface PagesParts extends BoardParts {
   readonly connections: Connections;
   readonly keys: Keys;
   readonly resolve: Resolve;
-  /** Writes an action down, does it, and writes how it went; without it the log alone is told. */
-  readonly audited?: <T>(deed: PageDeed, req: IncomingMessage, act: () => Promise<T>) => Promise<T>;
-  /** What the audit trail has of a job group, the oldest first. */
-  readonly deedsOf?: (jobGroupId: number) => Promise<readonly Deed[]>;
 }
 
 /** The operators' pages on what this process knows; they read on the connection that gives up soon. */
-export function openPages(parts: PagesParts, story: StoryDeps): Handler {
+export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Handler {
   const { config, connections, keys, queues, rules, targets, log } = parts;
   const redis = connections.ingest;
-  const access = createPageAccess({
-    operators: config.boardOperators,
-    viewers: config.boardViewers,
-    loopback: isLoopback(config.host),
-  });
   const now = async (): Promise<number> => {
     const [seconds, micros] = await redis.time();
     return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
@@ -78,14 +58,14 @@ export function openPages(parts: PagesParts, story: StoryDeps): Handler {
     rulesTrouble: () => rulesTrouble(parts),
   };
   return createPages({
-    identify: access.identify,
-    mayChange: access.mayChange,
+    identify: guard.identify,
+    mayChange: guard.mayChange,
     overview: () => lookOver(overview),
     search: (search) =>
       searchGroups({ groups, records: story.records, lookAround: story.lookAround }, search),
     story: async (id) => {
-      const [told, deeds] = await Promise.all([tellStory(story, id), parts.deedsOf?.(id) ?? []]);
-      return told && { now: await now(), story: told, deeds };
+      const told = await tellStory(story, id);
+      return told && { now: await now(), story: told };
     },
     names: () => ({
       targets: targets.list().map(({ name }) => name),
@@ -93,30 +73,30 @@ export function openPages(parts: PagesParts, story: StoryDeps): Handler {
     }),
     isAway: () => connections.work.status !== "ready" || redis.status !== "ready",
     hasTarget: (name) => targets.find(name) !== undefined,
-    act: (target, action, who, req) =>
-      audited(parts, { who, action, target }, req, () => act(parts, target, action)),
-    decide: (taskId, decision, who, req) =>
-      audited(
-        parts,
-        { who, action: `resolve: ${decision.outcome}`, taskId, reason: decision.reason },
-        req,
-        () => parts.resolve(taskId, { ...decision, by: who.name }),
-      ),
+    act: (target, action, who, req) => {
+      const entry = {
+        who: who.name,
+        role: who.role,
+        from: who.from,
+        requestId: requestIdOf(req),
+        action,
+        target,
+        queue: publishQueue(target),
+      };
+      return carryOut(
+        parts.audit,
+        entry,
+        log,
+        () => act(parts, target, action),
+        () => ({ outcome: "done" }),
+      );
+    },
+    decide: (taskId, decision, { name, role, from }, req) =>
+      parts.resolve(taskId, { ...decision, by: name }, { from, role, requestId: requestIdOf(req) }),
     environment: config.environment,
     platformUrl: config.platform.url?.replace(/\/+$/, ""),
     log,
   });
-}
-
-function audited<T>(
-  parts: PagesParts,
-  deed: PageDeed,
-  req: IncomingMessage,
-  doIt: () => Promise<T>,
-): Promise<T> {
-  if (parts.audited) return parts.audited(deed, req, doIt);
-  parts.log.info(deed, "an operator acts on a page");
-  return doIt();
 }
 
 /** Pauses, resumes or probes a target; answers what was done, in a word. */

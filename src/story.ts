@@ -1,5 +1,6 @@
 import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import { type Surroundings, type WaitNow, whyItWaits } from "./processors/why-it-waits.ts";
+import type { Audited } from "./queues/audit-store.ts";
 import type { Completion, CompletionRecords, RecordedTask } from "./queues/completion-record.ts";
 import type { Provenance } from "./rules/model.ts";
 import { taskId, taskKey } from "./rules/task-identity.ts";
@@ -10,6 +11,8 @@ export interface StoryDeps {
   readonly records: Pick<CompletionRecords, "read">;
   /** What tells why the tasks of a target wait. */
   readonly lookAround: (target: string) => Promise<Surroundings>;
+  /** What operators did about the job group, newest first. */
+  readonly auditOf: (jobGroupId: number) => Promise<readonly Audited[]>;
   /** The lines that the runs of a task wrote, as long as its job is kept. */
   readonly stepsOf: (target: string, taskId: string) => Promise<readonly string[]>;
 }
@@ -22,6 +25,8 @@ export interface Story {
   /** `published 2 of 3, 1 parked` */
   readonly summary: string;
   readonly tasks: readonly StoryTask[];
+  /** What operators did about it, in their order. */
+  readonly audit: readonly Audited[];
 }
 
 export type StoryCompletion = ReturnType<typeof tellCompletion>;
@@ -61,13 +66,17 @@ export interface StoryTask {
 
 /** Tells the story of a job group; undefined when nothing is known of it. */
 export async function tellStory(deps: StoryDeps, jobGroupId: number): Promise<Story | undefined> {
-  const { completion, tasks } = await deps.records.read(jobGroupId);
+  const [{ completion, tasks }, audited] = await Promise.all([
+    deps.records.read(jobGroupId),
+    deps.auditOf(jobGroupId),
+  ]);
   if (!completion && tasks.length === 0) return undefined;
   return {
     jobGroupId,
     ...(completion && { completion: tellCompletion(completion) }),
     summary: summariseJobGroup(tasks).words,
     tasks: await Promise.all(tasks.map((task) => tellTask(deps, task, tasks))),
+    audit: audited.toReversed(),
   };
 }
 

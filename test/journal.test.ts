@@ -41,6 +41,11 @@ test("a task that waited for its target's pace says so, and for how long", async
   const byPace = tasks.map(({ waits }) => waits.over.pace ?? 0).toSorted((a, b) => a - b);
   expect(byPace[2]).toBeGreaterThan(1_000);
   for (const { waits } of tasks) expect(waits.now).toBeUndefined();
+  const told = await (await fetch(`${relay.url}/metrics`)).text();
+  const seconds = /^publish_relay_wait_seconds_total\{target="sales",cause="pace"\} ([\d.]+)$/m.exec(
+    told,
+  )?.[1];
+  expect(Number(seconds)).toBeCloseTo(byPace.reduce((sum, ms) => sum + ms, 0) / 1_000, 3);
 });
 
 test("a task that waits in a paused target is told from one that waits for a free place", async () => {

@@ -132,6 +132,33 @@ const task = z
   })
   .meta({ id: "Task", description: "One publish of the job group into one table." });
 
+const auditEntry = z
+  .looseObject({
+    id: z.string(),
+    at: time,
+    who: z.string().meta({ description: "The person's name, or what is known in its place." }),
+    role: z.enum(["operator", "viewer", "api", "command line"]),
+    from: z.string().meta({ description: "The address that was asked from." }),
+    action: z.string().meta({ examples: ["pause", "resolve: again"] }),
+    outcome: z.enum(["asked", "done", "refused", "failed"]),
+    follows: z.string().optional().meta({ description: "The entry that it tells the end of." }),
+    queue: z.string().optional(),
+    taskId: z.string().optional(),
+    jobGroupId: z.int().optional(),
+    target: z.string().optional(),
+    reason: z.string().optional(),
+    detail: z.string().optional(),
+    requestId: z.string().optional(),
+  })
+  .meta({ id: "AuditEntry", description: "What somebody asked for, or how that went." });
+
+export const auditPage = z
+  .looseObject({
+    entries: z.array(auditEntry),
+    next: z.string().optional().meta({ description: "The `before` of the next page; absent on the last." }),
+  })
+  .meta({ id: "AuditPage", description: "What operators did, newest first." });
+
 export const story = z
   .looseObject({
     jobGroupId: z.int(),
@@ -160,6 +187,9 @@ export const story = z
       .optional(),
     summary: z.string().meta({ examples: ["published 2 of 3, 1 parked"] }),
     tasks: z.array(task),
+    audit: z
+      .array(auditEntry)
+      .meta({ description: "What operators did about the job group: the newest 100, in their order." }),
   })
   .meta({ id: "Story", description: "How a job group and each of its publish tasks stand." });
 

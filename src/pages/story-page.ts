@@ -2,7 +2,7 @@ import { html, type Html } from "./html.ts";
 import { stateTag } from "./states.ts";
 import { taskPart } from "./task-part.ts";
 import type { Draft } from "./decision-form.ts";
-import type { Deed, StoryView } from "./view.ts";
+import type { StoryView } from "./view.ts";
 import { count, moment, sentence } from "./words.ts";
 
 export interface StoryOptions {
@@ -13,8 +13,8 @@ export interface StoryOptions {
 }
 
 /** The whole story of one job group. */
-export function storyPage({ now, story, deeds }: StoryView, options: StoryOptions): Html {
-  const { jobGroupId, completion, summary, tasks } = story;
+export function storyPage({ now, story }: StoryView, options: StoryOptions): Html {
+  const { jobGroupId, completion, summary, tasks, audit } = story;
   const { mayAct, platformUrl, message, draft } = options;
   return html`${message}
 <h1>Job group ${jobGroupId}</h1>
@@ -22,7 +22,7 @@ export function storyPage({ now, story, deeds }: StoryView, options: StoryOption
 <p class="small">${platformUrl !== undefined && html`<a href="${platformUrl}">Designer Cloud</a> (look for job ${jobGroupId} there) · `}<a href="/board/queue/job-groups/jobgroup-${jobGroupId}">On the board</a> · <a href="/job-groups/${jobGroupId}.json">As JSON</a> · which rules match, and why: <code>publish-relay explain ${jobGroupId}</code></p>
 ${tasks.length > 0 && html`<section aria-labelledby="tasks"><h2 id="tasks">${count(tasks.length, "publish task")}</h2>${tasks.map((task) => taskPart(task, { now, mayAct, jobGroupId, draft }))}</section>`}
 <section aria-labelledby="reports"><h2 id="reports">Reports</h2>${reports(completion, now)}</section>
-${deeds.length > 0 && html`<section aria-labelledby="deeds"><h2 id="deeds">What people did</h2>${deedTable(deeds, now)}</section>`}`;
+${audit.length > 0 && html`<section aria-labelledby="deeds"><h2 id="deeds">What people did</h2>${deedTable(audit, now)}</section>`}`;
 }
 
 function reports(completion: StoryView["story"]["completion"], now: number): Html {
@@ -42,7 +42,7 @@ ${names.length > 0 && html`<p>Labels: ${names.map(([name, value]) => html`<code>
   )}</tbody></table></div>`;
 }
 
-function deedTable(deeds: readonly Deed[], now: number): Html {
+function deedTable(deeds: StoryView["story"]["audit"], now: number): Html {
   return html`<div class="scroll" role="region" aria-label="What people did" tabindex="0"><table class="rows">
 <caption>From the audit trail <span>· the oldest first</span></caption>
 <thead><tr><th scope="col">When</th><th scope="col">Who</th><th scope="col">What</th><th scope="col">Why, and what came of it</th></tr></thead>

@@ -119,19 +119,7 @@ export interface Found {
   readonly next?: string;
 }
 
-/** What people did to a job group, the oldest first. */
-export interface Deed {
-  readonly at: string;
-  readonly who: string;
-  readonly action: string;
-  readonly outcome: string;
-  readonly taskId?: string;
-  readonly reason?: string;
-  readonly detail?: string;
-}
-
 export interface StoryView {
   readonly now: number;
   readonly story: Story;
-  readonly deeds: readonly Deed[];
 }

@@ -1,4 +1,4 @@
-import { LostTaskError, PlatformError } from "../errors.ts";
+import { type GateReason, LostTaskError, PlatformError } from "../errors.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
 import type { TaskState } from "../rules/task-state.ts";
@@ -68,7 +68,28 @@ export interface PublishDeps {
     sleep(ms: number, signal: AbortSignal): Promise<void>;
     random(): number;
   };
+  readonly events: PublishEvents;
   readonly settings: PublishSettings;
+}
+
+/** Why a publish is sent once more. From "busy" on no attempt is used up. */
+export type RetryReason =
+  | "job-failed"
+  | "not-applied"
+  | "not-started"
+  | "cannot-tell"
+  | "platform-error"
+  | "busy"
+  | "not-sent"
+  | GateReason;
+
+/** Told of what becomes of a publish, once each time it happens, for whoever counts. */
+export interface PublishEvents {
+  /** A PUT is sent now. */
+  readonly started: () => void;
+  readonly retried: (why: RetryReason) => void;
+  /** The task ended, and its record says so. */
+  readonly ended: (record: TaskRecord) => void;
 }
 
 export interface PublishSettings {
@@ -165,6 +186,7 @@ export async function end(
     endedAt: Math.round(task.nowMs()),
     endedStalls: task.run.stalls,
   });
+  task.events.ended(task.record);
   task.run.tell(words);
   task.run.show({ progress: 100, stage: state, words });
   if (state === "failed") return { next: "fail", outcome: "failed", words };
@@ -191,6 +213,7 @@ export async function park(task: PublishTask, why: string): Promise<Outcome> {
       listed: await listForPerson(task),
     },
   });
+  task.events.ended(task.record);
   await task.park(plan, task.record);
   run.tell(words);
   run.show({ progress: 100, stage: "parked", words: why });
@@ -222,7 +245,12 @@ const timeOf = (at: number | undefined): string | undefined =>
  * Uses up an attempt: again after the backoff, or the end when none is left.
  * Nothing of the attempt reached the table, so it may be sent again.
  */
-export async function useAttempt(task: PublishTask, words: string, atLeastMs = 0): Promise<Outcome> {
+export async function useAttempt(
+  task: PublishTask,
+  why: RetryReason,
+  words: string,
+  atLeastMs = 0,
+): Promise<Outcome> {
   const attempts = task.record.attempts + 1;
   await task.breaker.failed(words);
   if (attempts >= task.plan.attempts) {
@@ -231,6 +259,7 @@ export async function useAttempt(task: PublishTask, words: string, atLeastMs = 0
   const asked = Math.max(atLeastMs, (task.record.notBefore ?? 0) - task.nowMs());
   const inMs = Math.round(Math.max(backoffMs(task.plan, attempts, task.clock.random()), asked));
   await release(task, "retry", { attempts, words });
+  task.events.retried(why);
   task.run.tell(`${words}; attempt ${attempts} of ${task.plan.attempts}, again in ${seconds(inMs)}`);
   task.run.show({ progress: 0, stage: "waits to try again", words, attempts });
   return { next: "retry", inMs, words };

@@ -73,13 +73,18 @@ export interface CompletionRecords {
   read(jobGroupId: number): Promise<{ completion?: Completion; tasks: RecordedTask[] }>;
   /** False when a report came since `rev`: dispatch again. */
   conclude(jobGroupId: number, rev: number, outcome: CompletionOutcome, words: string): Promise<boolean>;
-  /** Writes the tasks that the record does not hold yet; answers what stands for each, undefined for a new one. */
+  /**
+   * Writes the tasks that the record does not hold yet; answers what stands for each, undefined for a new one. False:
+   * a target is not registered (any more), and nothing was written.
+   */
   plan(
     jobGroupId: number,
     plans: readonly PublishPlan[],
     /** Of tasks that run one at a time, the one that need not wait for its turn; by default, all ask by themselves. */
     first?: PublishPlan,
-  ): Promise<(TaskRecord | undefined)[]>;
+  ): Promise<(TaskRecord | undefined)[] | false>;
+  /** Writes a task that the record has lost; it is on its target's queue already. */
+  restore(plan: PublishPlan): Promise<void>;
   /** Makes sure that the record knows the completion: Redis may have come back without its last second. */
   ensure(jobGroupId: number): Promise<void>;
   /** Did a report come that no dispatch has handled? */
@@ -103,7 +108,7 @@ const REPORTS_KEPT = 50;
 export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: number): CompletionRecords {
   const report = registerScript(redis, "relayReport", REPORT, 3);
   const conclude = registerScript(redis, "relayConclude", CONCLUDE, 2);
-  const plan = registerScript(redis, "relayPlan", PLAN, 3);
+  const plan = registerScript(redis, "relayPlan", PLAN, 4);
   const countLoss = registerScript(redis, "relayCountLoss", COUNT_LOSS, 1);
 
   const merge = async (id: number, { source, status, delivery, labels }: Report): Promise<Merged> => {
@@ -115,6 +120,34 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
       ),
     );
     return { answer: answer as Merged["answer"], rev: Number(rev), stood: stood === "1" };
+  };
+
+  const write = (
+    id: number,
+    finishedAt: number,
+    plans: readonly PublishPlan[],
+    first: PublishPlan | undefined,
+    targets: "registered" | "any" = "registered",
+  ) => {
+    const json = writeTaskRecord(PLANNED);
+    return plan(
+      [keys.group(id), keys.open, keys.waiters(id), keys.targets],
+      [
+        finishedAt,
+        id,
+        keys.prefix,
+        retentionMs,
+        ...plans.flatMap((task) => [
+          taskField(task),
+          json,
+          JSON.stringify(task),
+          ...tracking(keys, task, first),
+          targets === "registered" ? task.target : "",
+          task.rule,
+          foldIdentifier(task.table),
+        ]),
+      ],
+    );
   };
 
   return {
@@ -150,26 +183,11 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     plan: async (id, plans, first) => {
       const [one] = plans;
       if (!one) return [];
-      const json = writeTaskRecord(PLANNED);
-      const reply = await plan(
-        [keys.group(id), keys.open, keys.waiters(id)],
-        [
-          one.finishedAt,
-          id,
-          keys.prefix,
-          retentionMs,
-          ...plans.flatMap((task) => [
-            taskField(task),
-            json,
-            JSON.stringify(task),
-            ...tracking(keys, task, first),
-            task.rule,
-            foldIdentifier(task.table),
-          ]),
-        ],
-      );
+      const reply = await write(id, one.finishedAt, plans, first);
+      if (reply === 0) return false;
       return words(reply).map((standing) => (standing === "" ? undefined : readTaskRecord(standing)));
     },
+    restore: async (task) => void (await write(task.jobGroupId, task.finishedAt, [task], undefined, "any")),
     ensure: async (id) => {
       if ((await redis.hexists(keys.group(id), "rev")) === 1) return;
       await merge(id, { source: "message", labels: {} });

@@ -2,7 +2,7 @@ import type { Redis } from "ioredis";
 import { type Keys, publishQueue } from "./names.ts";
 import { registerScript } from "./script.ts";
 import { NOTE_PAUSE } from "./scripts/waits.ts";
-import { WAIT_CAUSES, type WaitCause } from "./waits.ts";
+import { WAIT_CAUSES, type WaitCause, type Waits } from "./waits.ts";
 
 /** What holds up a target. */
 export interface Hold {
@@ -22,6 +22,8 @@ export interface Holds {
   /** Undefined: nothing is known to hold it up. */
   look(target: string): Promise<Hold | undefined>;
   lastPublished(target: string): Promise<LastPublished | undefined>;
+  /** Milliseconds by cause that its tasks have waited so far, of the waits that are over. */
+  waited(target: string): Promise<Waits["over"]>;
   /** Sees which targets are paused now, whoever paused them. */
   notePauses(targets: readonly string[]): Promise<void>;
 }
@@ -44,6 +46,10 @@ export function createHolds(redis: Redis, keys: Keys): Holds {
     lastPublished: async (target) => {
       const [at, id] = await redis.hmget(keys.held(target), "publishedAt", "publishedGroup");
       return at && id ? { at: Number(at), jobGroupId: Number(id) } : undefined;
+    },
+    waited: async (target) => {
+      const sums = await redis.hmget(keys.held(target), ...WAIT_CAUSES.map((cause) => `waited:${cause}`));
+      return Object.fromEntries(WAIT_CAUSES.map((cause, i) => [cause, Number(sums[i] ?? 0)]));
     },
     notePauses: async (targets) => {
       await Promise.all(

@@ -40,6 +40,8 @@ export interface Keys {
   readonly unhandled: string;
   /** String with a lifetime: while it exists, the gate to the platform is shut. */
   readonly gate: string;
+  /** String with a lifetime: why the gate is shut, in one word. */
+  readonly gateReason: string;
   /** Hash: how often the gate was shut in a row. */
   readonly gateMemory: string;
   /** Hash: what has held up a target, and for how long. */
@@ -58,10 +60,14 @@ export interface Keys {
   readonly targets: string;
   /** Hash: the newest version of the rules file, and when the targets changed last. */
   readonly rules: string;
-  /** Sorted set: versions of the rules file, by the time at which the fleet first took them up. */
+  /** Sorted set: versions of the rules file, by the time at which a process last took them up or ran them. */
   readonly rulesSeen: string;
   /** Hash: the processes that live, with the version of the rules that each runs. */
   readonly processes: string;
+  /** Stream: what operators did. */
+  readonly audit: string;
+  /** Stream: the part of it that is about one job group. */
+  auditOf(jobGroupId: number): string;
   /** A key of BullMQ's. */
   queue(name: string, suffix: string): string;
 }
@@ -78,6 +84,7 @@ export function keysOf(namespace: string): Keys {
     open: `${prefix}:open`,
     unhandled: `${prefix}:unhandled`,
     gate: `${prefix}:gate`,
+    gateReason: `${prefix}:gate-reason`,
     gateMemory: `${prefix}:gate-memory`,
     held: (target) => `${prefix}:held:${target}`,
     groups: (list) => (list === undefined ? `${prefix}:groups` : `${prefix}:groups:${list}`),
@@ -89,6 +96,8 @@ export function keysOf(namespace: string): Keys {
     rules: `${prefix}:rules`,
     rulesSeen: `${prefix}:rules-seen`,
     processes: `${prefix}:processes`,
+    audit: `${prefix}:audit`,
+    auditOf: (id) => `${prefix}:audit:${id}`,
     queue: (name, suffix) => `${prefix}:${name}:${suffix}`,
   };
 }

@@ -79,16 +79,22 @@ return 1
 `;
 
 /**
- * Writes the plan of each publish task that the record does not hold yet.
+ * Writes the plan of each publish task that the record does not hold yet; nothing at all when a target is not
+ * registered. A target is struck off only while none of its tasks is open, and both are one step each: so no task is
+ * ever planned for a queue that nobody runs.
  *
- * KEYS: group, open, waiters. ARGV: finishedAt, jobGroupId, prefix, retentionMs, then per task: field, json, planJson, tracked,
- *   tableKey or '', waiter or '' (when it is to stand among those who wait for the job group), rule, table's name.
- * Answers per task: '' when it is new, else what stands in the record.
+ * KEYS: group, open, waiters, targets. ARGV: finishedAt, jobGroupId, prefix, retentionMs, then per task: field, json, planJson,
+ *   tracked, tableKey or '', waiter or '' (when it is to stand among those who wait for the job group), target or '' (when
+ *   it may be unknown), rule, table's name.
+ * Answers 0 (a target is not registered), or per task: '' when it is new, else what stands in the record.
  */
 export const PLAN = `${SHARED}${WAITS}${JOURNAL}
 local group, answer = KEYS[1], {}
 local id, prefix, retention = ARGV[2], ARGV[3], tonumber(ARGV[4])
-for i = 5, #ARGV, 8 do
+for i = 5, #ARGV, 9 do
+  if ARGV[i + 6] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[i + 6]) == 0 then return 0 end
+end
+for i = 5, #ARGV, 9 do
   local field = ARGV[i]
   local standing = redis.call('HGET', group, field)
   if not standing then
@@ -103,8 +109,8 @@ for i = 5, #ARGV, 8 do
     count_state(prefix, group, id, 'planned', 1)
     list_group(prefix, group, id, '')
     list_by_name(prefix, group, id, ':target:' .. string.match(tracked, '^publish%.([^\\t]+)'), retention)
-    list_by_name(prefix, group, id, ':rule:' .. ARGV[i + 6], retention)
-    list_by_name(prefix, group, id, ':table:' .. ARGV[i + 7], retention)
+    list_by_name(prefix, group, id, ':rule:' .. ARGV[i + 7], retention)
+    list_by_name(prefix, group, id, ':table:' .. ARGV[i + 8], retention)
   end
   answer[#answer + 1] = standing or ''
 end

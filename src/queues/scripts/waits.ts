@@ -2,7 +2,7 @@ import { SHARED } from "./shared.ts";
 
 /**
  * Lua that keeps account of waits. What a task waits for stands in its job group's record (`wait:<field>`); when the
- * wait ends its time is added up by cause (`waited:<field>:<cause>`).
+ * wait ends its time is added up by cause, for the task (`waited:<field>:<cause>`) and for its target.
  *
  * A task in its target's queue cannot tell what holds it up: the target can. So each target has a clock for each cause
  * (`held:<target>`), and a wait in the queue is shared out by how far these have moved meanwhile; what none of them
@@ -66,8 +66,10 @@ local function begin_wait(group, field, key, now, cause, words)
   redis.call('HSET', group, 'wait:' .. field, text)
 end
 
-local function add_wait(group, field, cause, ms)
-  if ms > 0 then redis.call('HINCRBY', group, 'waited:' .. field .. ':' .. cause, string.format('%.0f', ms)) end
+local function add_wait(group, field, key, cause, ms)
+  if ms <= 0 then return end
+  redis.call('HINCRBY', group, 'waited:' .. field .. ':' .. cause, string.format('%.0f', ms))
+  redis.call('HINCRBY', key, 'waited:' .. cause, string.format('%.0f', ms))
 end
 
 local function end_wait(group, field, key, now)
@@ -76,14 +78,14 @@ local function end_wait(group, field, key, now)
   redis.call('HDEL', group, 'wait:' .. field)
   local cause, since, rest = string.match(text, '^(%a+) (%d+) (.*)$')
   local left = math.max(0, now - tonumber(since))
-  if cause ~= 'queue' then return add_wait(group, field, cause, left) end
+  if cause ~= 'queue' then return add_wait(group, field, key, cause, left) end
   local sums, i = held_so_far(key, now), 1
   for before in string.gmatch(rest, '%d+') do
     local share = math.max(0, math.min(left, sums[HOLDS[i]] - tonumber(before)))
-    add_wait(group, field, HOLDS[i], share)
+    add_wait(group, field, key, HOLDS[i], share)
     left, i = left - share, i + 1
   end
-  add_wait(group, field, 'slots', left)
+  add_wait(group, field, key, 'slots', left)
 end
 
 -- The same wait goes on, or another one begins.
