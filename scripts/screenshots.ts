@@ -13,23 +13,27 @@ const browser = await chromium.launch({
   args: ["--headless", "--no-sandbox", "--disable-gpu"],
 });
 
+interface Shot {
+  readonly dark?: boolean;
+  readonly width?: number;
+  readonly height?: number;
+  /** The whole page, however long. */
+  readonly whole?: boolean;
+  /** Waits until the page shows what it is to show. */
+  readonly ready?: (page: Page) => Promise<unknown>;
+}
+
 async function shoot(
   name: string,
   path: string,
-  {
-    dark = false,
-    width = 1200,
-    height = 900,
-    whole = true,
-    ready = (_: Page): Promise<unknown> => Promise.resolve(),
-  } = {},
+  { dark = false, width = 1200, height = 900, whole = true, ready }: Shot = {},
 ): Promise<void> {
   const page = await browser.newPage({
     viewport: { width, height },
     colorScheme: dark ? "dark" : "light",
   });
   await page.goto(scene.url + path);
-  await ready(page);
+  await ready?.(page);
   const fullPage = whole && !path.startsWith("/board");
   await page.screenshot({ path: `${folder}/${name}.png`, fullPage });
   await page.close();

@@ -22,7 +22,7 @@ export async function searchGroups(
   { groups, records, lookAround }: GroupSearchDeps,
   search: Search,
 ): Promise<Found> {
-  const { schema, before, ...lists } = search;
+  const { schema: _schema, before, ...lists } = search;
   const found: FoundGroup[] = [];
   const around = new Map<string, Surroundings>();
   let from = before;

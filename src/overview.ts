@@ -25,6 +25,8 @@ export interface OverviewDeps {
   readonly tally: { read(): Promise<Figures> };
   readonly poll: { readonly figures: () => Promise<PollFigures>; readonly polls: boolean };
   readonly rulesTrouble: () => string | undefined;
+  /** Who paused these targets, by their names, where it is known. */
+  readonly pausedBy: (targets: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
 
 /** So many of the oldest waiting tasks are asked what they wait for. */
@@ -60,7 +62,12 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
         return { task, wait: whyItWaits(task, there, busyWith(task, open.tasks)) };
       }),
   );
-  const views = known.map((target, i) => viewOf(target, around[i], last[i]));
+  const paused = known.filter((_, i) => around[i]?.target.paused).map(({ name }) => name);
+  const pausedBy = paused.length > 0 ? await deps.pausedBy(paused) : new Map<string, string>();
+  const views = known.map((target, i): TargetView => {
+    const who = pausedBy.get(target.name);
+    return { ...viewOf(target, around[i], last[i]), ...(who !== undefined && { pausedBy: who }) };
+  });
   const trouble = deps.rulesTrouble();
   const [oldest] = asked;
   return {

@@ -5,7 +5,7 @@ import { lookOver } from "./overview.ts";
 import { createPages } from "./pages/pages.ts";
 import type { TargetAction } from "./pages/target-actions.ts";
 import type { Handler } from "./producers/problem.ts";
-import { carryOut } from "./queues/audit-store.ts";
+import { type Audit, carryOut } from "./queues/audit-store.ts";
 import { createBreakerStore } from "./queues/breaker-store.ts";
 import type { Connections } from "./queues/connections.ts";
 import { createGateStore } from "./queues/gate-store.ts";
@@ -56,6 +56,7 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     tally: createTally(redis, keys),
     poll: { figures: createPollStore(redis, keys).figures, polls: pollingOf(config) !== undefined },
     rulesTrouble: () => rulesTrouble(parts),
+    pausedBy: (names: readonly string[]) => pausedBy(parts.audit, names),
   };
   return createPages({
     identify: guard.identify,
@@ -97,6 +98,23 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     platformUrl: config.platform.url?.replace(/\/+$/, ""),
     log,
   });
+}
+
+/** So many entries of the audit trail are looked through for whoever paused a target. */
+const LOOKED_THROUGH = 300;
+
+/** The newest pause of each target; one that was paused by a BullMQ client stands in no trail. */
+async function pausedBy(audit: Audit, targets: readonly string[]): Promise<Map<string, string>> {
+  const { entries } = await audit.list({ limit: LOOKED_THROUGH });
+  const found = new Map<string, string>();
+  for (const target of targets) {
+    const last = entries.find(
+      ({ queue, action, outcome }) =>
+        queue === publishQueue(target) && /^(?:pause|resume)$/.test(action) && outcome === "done",
+    );
+    if (last?.action === "pause") found.set(target, last.who);
+  }
+  return found;
 }
 
 /** Pauses, resumes or probes a target; answers what was done, in a word. */

@@ -3,7 +3,7 @@ import { html } from "../src/pages/html.ts";
 import { evidenceList } from "../src/pages/evidence.ts";
 import { span } from "../src/pages/words.ts";
 import { eventually } from "./support/eventually.ts";
-import { type LocalRelay, openSite, type Site, untilState } from "./support/relay.ts";
+import { API_TOKEN, type LocalRelay, openSite, type Site, untilState } from "./support/relay.ts";
 
 const BAD = `<script>alert("x")</script>`;
 const as = (name: string) => `Basic ${Buffer.from(`${name}:secret`).toString("base64")}`;
@@ -130,7 +130,7 @@ describe("the overview", () => {
     expect(paused.status).toBe(303);
     expect(paused.headers.get("location")).toBe("/?done=paused-sales");
     const id = await report("sales");
-    const page = await until("/", /1 task waits, and nothing starts/);
+    const page = await until("/", /ann paused it. 1 task waits, and nothing starts/);
     near(since(page, "Target sales is paused"), planted);
     expect(page).toMatch(/Not everything is published: 1 waits/);
     const story = await until(`/job-groups/${id}`, /Target sales is paused: resume it/);
@@ -231,7 +231,16 @@ describe("a parked task", () => {
       decisions: [{ by: "ann", outcome: "published", reason: "100 rows are there" }],
     });
     expect((await post(path, { outcome: "again", reason: "once more" })).status).toBe(409);
-    expect(await text(`/job-groups/${id}`)).toContain('ann decided "published". Reason: 100 rows are there');
+    const told = (await text(`/job-groups/${id}`)).replaceAll("&#34;", '"');
+    expect(told).toContain('ann decided "published". Reason: 100 rows are there');
+    expect(told).toMatch(/What people did.* ann resolve: published: asked.* ann resolve: published: done/);
+    const headers = { authorization: `Bearer ${API_TOKEN}` };
+    const trail = await (await fetch(`${relay.url}/v1/audit?jobGroup=${id}`, { headers })).json();
+    expect(trail).toMatchObject({
+      entries: expect.arrayContaining([
+        expect.objectContaining({ who: "ann", role: "operator", from: "127.0.0.1", outcome: "done" }),
+      ]),
+    });
   });
 });
 
@@ -239,7 +248,7 @@ describe("the pages' guard", () => {
   it("lets nobody in without a login, and viewers change nothing", async () => {
     for (const path of ["/", "/job-groups", "/job-groups/1", "/job-groups/1.json", "/pages/x.css"]) {
       const answer = await get(path, "nobody");
-      expect(answer.status, path).toBe(401);
+      expect({ path, status: answer.status }).toEqual({ path, status: 401 });
       expect(answer.headers.get("www-authenticate")).toContain("Basic");
     }
     expect((await post("/targets/sales/pause", {}, { who: "vic" })).status).toBe(403);

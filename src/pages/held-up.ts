@@ -68,7 +68,7 @@ function paused({ now }: Overview, target: TargetView): HeldUp {
     level: "bad",
     title: `Target ${name} is paused`,
     ...(held?.cause === "pause" && { since: moment(held.since, now) }),
-    words: `Somebody paused it. ${count(waits, "task")} ${verb(waits, "waits", "wait")}, and nothing starts there until it is resumed.`,
+    words: `${target.pausedBy ?? "Somebody"} paused it. ${count(waits, "task")} ${verb(waits, "waits", "wait")}, and nothing starts there until it is resumed.`,
     todo: "Resume it when its cluster may be written again.",
     target: name,
     act: "resume",

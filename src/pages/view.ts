@@ -49,6 +49,8 @@ export interface TargetView extends TargetLook {
   /** The goal for its freshness. */
   readonly freshnessMs?: number;
   readonly last?: LastPublished;
+  /** Who paused it, as far as the audit trail tells. */
+  readonly pausedBy?: string;
   /** Since when what holds it up does so. */
   readonly held?: { readonly cause: WaitCause; readonly since: number };
 }
