@@ -19,6 +19,8 @@ interface Shot {
   readonly height?: number;
   /** The whole page, however long. */
   readonly whole?: boolean;
+  /** This part of the page alone. */
+  readonly of?: string;
   /** Waits until the page shows what it is to show. */
   readonly ready?: (page: Page) => Promise<unknown>;
 }
@@ -26,7 +28,7 @@ interface Shot {
 async function shoot(
   name: string,
   path: string,
-  { dark = false, width = 1200, height = 900, whole = true, ready }: Shot = {},
+  { dark = false, width = 1200, height = 900, whole = true, of, ready }: Shot = {},
 ): Promise<void> {
   const page = await browser.newPage({
     viewport: { width, height },
@@ -35,7 +37,8 @@ async function shoot(
   await page.goto(scene.url + path);
   await ready?.(page);
   const fullPage = whole && !path.startsWith("/board");
-  await page.screenshot({ path: `${folder}/${name}.png`, fullPage });
+  const file = { path: `${folder}/${name}.png` };
+  await (of === undefined ? page.screenshot({ ...file, fullPage }) : page.locator(of).screenshot(file));
   await page.close();
 }
 
@@ -49,10 +52,8 @@ const tasks = (page: Page) =>
 try {
   await shoot("overview", "/", { width: 1000, height: 900, whole: false });
   await shoot("story", `/job-groups/${scene.parked}`, {
-    width: 1000,
-    height: 900,
-    whole: false,
-    ready: (page) => page.getByRole("button", { name: "Decide" }).scrollIntoViewIfNeeded(),
+    width: 900,
+    of: "section.card:has(form)",
   });
   await shoot("board", "/board/queue/publish.sales?status=prioritized", {
     width: 1100,

@@ -19,13 +19,18 @@ export interface DecisionOptions {
   readonly draft?: Draft | undefined;
 }
 
+/** Says that a task is parked, since when, and why. */
+export function parkedNotice({ words, endedAt }: StoryTask, now: number): Html {
+  const since = endedAt !== undefined && html` since ${moment(endedAt, now)}`;
+  return html`<div class="notice bad"><p>▲ Parked${since}: it waits for a person's decision.</p>
+<p>${sentence(words ?? "It cannot be told whether the rows are in the table")}</p></div>`;
+}
+
 /** The evidence of a parked task, and the form with which a person decides. */
 export function decisionForm(task: StoryTask, { now, mayAct, jobGroupId, draft }: DecisionOptions): Html {
-  const { words = "It cannot be told whether the rows are in the table", endedAt, evidence } = task;
-  return html`<div class="notice bad"><p>▲ Parked${endedAt !== undefined && html` since ${moment(endedAt, now)}`}: it waits for a person's decision.</p>
-<p>${sentence(words)}</p></div>
-${evidence !== undefined && html`<h4 class="small">The evidence</h4>${evidenceList(evidence, now)}`}
-${mayAct ? form(task, jobGroupId, draft?.taskId === task.id ? draft : undefined) : html`<p><strong>You may look, not decide:</strong> sign in as one of BOARD_OPERATORS to decide.</p>`}`;
+  const { id, evidence } = task;
+  return html`${evidence !== undefined && html`<h4 class="small">The evidence</h4>${evidenceList(evidence, now)}`}
+${mayAct ? form(task, jobGroupId, draft?.taskId === id ? draft : undefined) : html`<p><strong>You may look, not decide:</strong> sign in as one of BOARD_OPERATORS to decide.</p>`}`;
 }
 
 function form({ id, schema, table, action }: StoryTask, jobGroupId: number, draft: Draft | undefined): Html {

@@ -43,7 +43,7 @@ button:hover{border-color:var(--link)}button.main{background:#0b57b8;border-colo
 .scroll{overflow-x:auto;background:var(--card);border:1px solid var(--line);border-radius:6px}
 table{border-collapse:collapse;width:100%;font-size:.92rem}caption{text-align:left;padding:.6rem .8rem 0;font-weight:600}caption span{font-weight:400;color:var(--soft)}
 th,td{text-align:left;vertical-align:top;padding:.5rem .8rem;border-top:1px solid var(--line)}thead th{border-top:0;color:var(--soft);font-weight:600;white-space:nowrap}
-td.n{white-space:nowrap}tbody th{font-weight:600}
+td,th{overflow-wrap:break-word}td.n{white-space:nowrap}tbody th{font-weight:600}
 dl.facts{display:grid;grid-template-columns:max-content minmax(0,1fr);gap:.25rem 1rem;margin:.4rem 0}dl.facts dt{color:var(--soft)}dl.facts dd{margin:0}
 form.search{display:grid;grid-template-columns:repeat(auto-fit,minmax(11rem,1fr));gap:.7rem;align-items:start}form.search .acts{padding-top:1.35rem}.hint{color:var(--soft);font-size:.85rem;margin:.15rem 0 0}
 label{display:block;font-weight:600;font-size:.9rem}label .soft{font-weight:400}

@@ -1,5 +1,5 @@
 import type { StoryTask } from "../story.ts";
-import { decisionForm, type Draft } from "./decision-form.ts";
+import { decisionForm, type Draft, parkedNotice } from "./decision-form.ts";
 import { html, type Html } from "./html.ts";
 import { stateTag } from "./states.ts";
 import { targetButton } from "./target-actions.ts";
@@ -20,7 +20,7 @@ export function taskPart(task: StoryTask, options: TaskOptions): Html {
   const ended = task.endedAt !== undefined;
   return html`<section class="card" id="${id}" aria-labelledby="${id}-title">
 <h3 id="${id}-title">${stateTag(state)} ${schema}.${table} on <a href="/job-groups?target=${encodeURIComponent(target)}">${target}</a></h3>
-${waitsNow(task, options)}
+${state === "parked" && parkedNotice(task, now)}${waitsNow(task, options)}
 ${words !== undefined && state !== "parked" && html`<p>${sentence(words)}</p>`}
 <dl class="facts">
 <dt>Action</dt><dd>${action}</dd>
