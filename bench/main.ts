@@ -1,5 +1,5 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
@@ -78,6 +78,8 @@ function build(): void {
   execFileSync(process.execPath, [tsc, "-p", `${ROOT}bench/tsconfig.json`, "--noCheck"], {
     stdio: "inherit",
   });
+  // The relay reads its version there.
+  copyFileSync(`${ROOT}package.json`, `${ROOT}bench/dist/package.json`);
 }
 
 function describeMachine(): Record<string, string> {
