@@ -24,6 +24,7 @@ const definition = z.object({
   concurrency: z.number().int().positive(),
   description: z.string().optional(),
   rateLimit: z.object({ max: z.number(), perMs: z.number(), burst: z.boolean() }).optional(),
+  freshnessMs: z.number().optional(),
 });
 
 /** A target as the fleet last defined it. */
@@ -131,7 +132,7 @@ function readTarget(name: string, json: string): RegisteredTarget | undefined {
   }
   const parsed = definition.safeParse(value);
   if (!parsed.success) return undefined;
-  const { version, connection, schema, concurrency, description, rateLimit } = parsed.data;
+  const { version, connection, schema, concurrency, description, rateLimit, freshnessMs } = parsed.data;
   const target: Target = {
     name,
     connection,
@@ -139,6 +140,7 @@ function readTarget(name: string, json: string): RegisteredTarget | undefined {
     concurrency,
     ...(description !== undefined && { description }),
     ...(rateLimit !== undefined && { rateLimit }),
+    ...(freshnessMs !== undefined && { freshnessMs }),
   };
   return { target, version, json };
 }
