@@ -14,6 +14,7 @@ import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.t
 import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { checkOnStart } from "./relay-live.ts";
+import { startNotifications } from "./relay-notify.ts";
 import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
@@ -106,6 +107,7 @@ export function createRelay(config: Config, log: Logger): Relay {
     };
     const started = opened(openWork(deps, config.roles), ({ close }) => close());
     opened(startSweeps(deps), (stop) => stop());
+    opened(startNotifications({ ...deps, ...core, config }), (stop) => stop());
     const rules = core.rules.current();
     if (rules) opened(checkOnStart(config, core, rules, log), (stop) => stop());
     return started;
