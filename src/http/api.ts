@@ -1,7 +1,13 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createAcceptBatch, isBatch, MAX_BATCH, MAX_BATCH_BYTES } from "../producers/accept-batch.ts";
 import { createAccept, within, type AcceptDeps } from "../producers/accept-report.ts";
-import { sendJson, sendMethodNotAllowed, sendProblem, type Handler } from "../producers/problem.ts";
+import {
+  requestOf,
+  sendJson,
+  sendMethodNotAllowed,
+  sendProblem,
+  type Handler,
+} from "../producers/problem.ts";
 import { MAX_BODY_BYTES, readBody, refuseType, sendTooLarge } from "../producers/read-body.ts";
 import { createSecretCheck } from "../producers/secrets.ts";
 import { decide, type Resolve } from "./decision.ts";
@@ -67,7 +73,7 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Handler {
       });
     }
     route.run({ req, res, id, token }).catch((error: unknown) => {
-      deps.log?.warn({ err: error, path }, "call of the API failed: answered 503");
+      deps.log?.warn({ err: error, path, ...requestOf(res) }, "call of the API failed: answered 503");
       sendProblem(res, { status: 503, detail: AWAY, headers: { "retry-after": "2" } });
     });
   };

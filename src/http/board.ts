@@ -2,7 +2,7 @@ import { createBullBoard } from "@bull-board/api";
 import type { BoardHooks } from "@bull-board/api/typings/app";
 import { ExpressAdapter } from "@bull-board/express";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
-import { sendProblem, type Problem } from "../producers/problem.ts";
+import { requestOf, sendProblem, type Problem } from "../producers/problem.ts";
 import { BOARD_PATH } from "./server.ts";
 import { createAdmit, type BoardAccess } from "./board-access.ts";
 import { boardName, plainName, toAdapters, type BoardQueue, type JobLink } from "./board-queues.ts";
@@ -178,7 +178,7 @@ function answerError(log: BoardOptions["log"]): ErrorRequestHandler {
     if (error instanceof URIError) {
       return refuse(res, { status: 400, detail: "The address is not percent-encoded UTF-8: encode it." });
     }
-    log?.warn({ err: error }, "the board could not answer");
+    log?.warn({ err: error, ...requestOf(res) }, "the board could not answer");
     refuse(res, {
       status: 500,
       detail: "The board could not answer: the relay's log says why. Is Redis there?",
