@@ -40,7 +40,7 @@ function targetRow({ name, connection, schema, rateLimit, concurrency, freshness
   const pace = rateLimit
     ? `${rateLimit.max} per ${formatDuration(rateLimit.perMs)}${rateLimit.burst ? ", burst" : ""}`
     : "no limit";
-  const freshness = freshnessMs === undefined ? "no goal" : formatDuration(freshnessMs);
+  const freshness = freshnessMs === undefined ? "" : formatDuration(freshnessMs);
   return [name, String(connection), schema, pace, String(concurrency), freshness];
 }
 

@@ -10,7 +10,7 @@ const GOOD = `version: 1
 targets:
   sales: { connection: 2, schema: public, rateLimit: { max: 30, per: 1m } }
   finance: { connection: 3, schema: reports }
-  spare: { connection: 4, schema: x }
+  spare: { connection: 4, schema: x, freshness: 15m }
 rules:
   - name: orders
     when: { recipe: "ord*" }
@@ -51,6 +51,7 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
     expect.arrayContaining([
       ["sales", "2", "public", "30 per 1m", "4"],
       ["finance", "3", "reports", "no limit", "4"],
+      ["spare", "4", "x", "no limit", "4", "15m"],
       ["orders", "sales", "public.orders_{date}", "load *", "avro"],
       ["orders", "finance", "reports.orders", "truncateAndLoad", "avro"],
       ["prod-only", "finance", "prod.all_jobs", "createAndLoad *", "avro"],
