@@ -100,8 +100,8 @@ export function createPlatform() {
   const jobGroups = new Map<number, JobGroup>();
   // Sorted, so that the job library pages from its end without a sort.
   const jobGroupIds: number[] = [];
-  const flows = new Map<number, string>();
-  const recipes = new Map<number, { name: string; flowId: number }>();
+  const flows = new Map<number, string | null>();
+  const recipes = new Map<number, { name: string | null; flowId: number | null }>();
   const connections = new Map<number, Connection>();
   const tokens = new Map<string, Token>();
   const executions = new Set<string>();

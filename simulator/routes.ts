@@ -59,7 +59,8 @@ const ROUTES: Record<RouteKind, Handler> = {
   recipe: (_, { platform }, id) => {
     const recipe = platform.recipes.get(id);
     if (recipe === undefined) return notFound("wrangledDataset", id);
-    return ok({ id, name: recipe.name, wrangled: true, flow: { id: recipe.flowId }, ...DATES });
+    const flow = recipe.flowId === null ? null : { id: recipe.flowId };
+    return ok({ id, name: recipe.name, wrangled: true, flow, ...DATES });
   },
   flow: (_, { platform }, id) => {
     const name = platform.flows.get(id);

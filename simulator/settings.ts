@@ -49,8 +49,11 @@ export const settingsSchema = z.strictObject({
   runMs: spanSchema.exactOptional(),
   tokens: z.array(tokenSchema).exactOptional(),
   quotas: z.array(quotaSchema).exactOptional(),
-  flows: z.array(z.strictObject({ id: z.int(), name: z.string() })).exactOptional(),
-  recipes: z.array(z.strictObject({ id: z.int(), name: z.string(), flowId: z.int() })).exactOptional(),
+  /** A name or flow of null: the platform does not tell it. */
+  flows: z.array(z.strictObject({ id: z.int(), name: z.string().nullable() })).exactOptional(),
+  recipes: z
+    .array(z.strictObject({ id: z.int(), name: z.string().nullable(), flowId: z.int().nullable() }))
+    .exactOptional(),
   connections: z
     .array(
       z.strictObject({

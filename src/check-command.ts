@@ -12,6 +12,7 @@ import { rulesNeed } from "./rules/lookups.ts";
 import { explainRules } from "./rules/match-rules.ts";
 import type { Rules } from "./rules/model.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
+import { undecidedRules } from "./rules/undecided.ts";
 
 /** For all questions to the platform together. */
 const LIVE_WITHIN_MS = 120_000;
@@ -85,7 +86,13 @@ async function askRecent(
 ): Promise<Omit<LiveReport, "findings">> {
   try {
     const groups = await client.listRecent(RECENT, signal);
-    const asked = { current: rules, needs: rulesNeed, plan: planPublishes, explain: explainRules };
+    const asked = {
+      current: rules,
+      needs: rulesNeed,
+      plan: planPublishes,
+      undecided: undecidedRules,
+      explain: explainRules,
+    };
     return { recent: await matchRecent(groups, { platform: client, rules: asked, signal }) };
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;

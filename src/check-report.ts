@@ -3,7 +3,7 @@ import type { Finding } from "./processors/check-live.ts";
 import type { RecentMatch } from "./processors/match-recent.ts";
 import { formatDuration } from "./rules/duration.ts";
 import type { Target } from "./rules/model.ts";
-import type { RulesProblem } from "./rules/rules-error.ts";
+import { showProblem } from "./rules/rules-error.ts";
 
 /** What was asked of the platform. */
 export interface LiveReport {
@@ -14,12 +14,13 @@ export interface LiveReport {
   readonly recentWords?: string;
 }
 
-/** A check for people: `file:line:column: error: what to change`, then tables. */
+/** A check for people: `file:line:column: error: what to change` with the line under it, then tables. */
 export function tellCheck(checked: CheckedRules, live: LiveReport | undefined): string {
   const { file, rules, errors, warnings } = checked;
-  const told = (kind: string) => (problem: RulesProblem) =>
-    `${file}:${problem.line}:${problem.column}: ${kind}: ${problem.path ? `${problem.path}: ` : ""}${problem.message}`;
-  const lines = [...errors.map(told("error")), ...warnings.map(told("warning"))];
+  const lines = [
+    ...errors.map((problem) => showProblem(file, "error", problem)),
+    ...warnings.map((problem) => showProblem(file, "warning", problem)),
+  ];
   if (rules === undefined) return [...lines, `${file}: ${count(errors.length, "error")}`].join("\n");
   return [
     ...lines,
@@ -45,8 +46,8 @@ function targetRow({ name, connection, schema, rateLimit, concurrency, freshness
 }
 
 function tellPublications({ publications }: CheckedRules): string[] {
-  const rows = publications.map(({ rule, target, table: where, action, format, repeatable }) => [
-    rule,
+  const rows = publications.map(({ rule, target, table: where, action, format, repeatable, enabled }) => [
+    enabled ? rule : `${rule} (off)`,
     target,
     where,
     repeatable ? action : `${action} *`,

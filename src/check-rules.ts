@@ -21,6 +21,8 @@ export interface CheckedPublication {
   readonly format: string;
   /** May it be sent twice and end in the same state? If not, it is parked when its outcome is unknown. */
   readonly repeatable: boolean;
+  /** False: its rule is switched off. */
+  readonly enabled: boolean;
 }
 
 /** Reads a rules file as a start does; pure, and never throws for what is in it. */
@@ -36,7 +38,7 @@ export function checkRules(text: string, file: string): CheckedRules {
 
 function publicationsOf({ rules, targets }: Rules): CheckedPublication[] {
   const schemas = new Map(targets.map(({ name, schema }: Target) => [name, schema]));
-  return rules.flatMap(({ name, publish }) =>
+  return rules.flatMap(({ name, enabled = true, publish }) =>
     publish.map(({ target, schema = schemas.get(target) ?? "", table, action, format }) => ({
       rule: name,
       target,
@@ -44,6 +46,7 @@ function publicationsOf({ rules, targets }: Rules): CheckedPublication[] {
       action,
       format,
       repeatable: REPEATABLE_ACTIONS.includes(action),
+      enabled,
     })),
   );
 }

@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { EXIT_CODES, notEmpty, wholeNumber } from "./command-words.ts";
+import { accountName, EXIT_CODES, notEmpty, wholeNumber } from "./command-words.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
 import { addCheck, addExplain, type Questions } from "./question-commands.ts";
@@ -18,6 +18,7 @@ export interface Actions extends Questions {
   start(): Promise<void>;
   resolve(args: ResolveArguments): Promise<void>;
   createWebhook(args: WebhookCreateArguments): Promise<void>;
+  hashPassword(name: string): Promise<void>;
 }
 
 /** What to end with after an error, and what is left to print. */
@@ -73,6 +74,7 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
   addExplain(program, actions);
   addResolve(program, actions);
   addWebhook(program, actions);
+  addHashPassword(program, actions);
   return program;
 }
 
@@ -103,6 +105,25 @@ ${EXIT_CODES}`,
         ...(by !== undefined && { by }),
       });
     });
+}
+
+function addHashPassword(program: Command, actions: Actions): void {
+  program
+    .command("hash-password")
+    .description("write a password for BOARD_OPERATORS or BOARD_VIEWERS down as a hash")
+    .argument("<name>", "whom it is for", accountName)
+    .addHelpText(
+      "after",
+      `
+Asks for the password, hidden, or takes it from what is piped in; never from the command line, which
+others can see. Prints name:hash, to be put into the setting as it is.
+
+Examples:
+  publish-relay hash-password ann
+  publish-relay hash-password ann < password.txt
+${EXIT_CODES}`,
+    )
+    .action((name: string) => actions.hashPassword(name));
 }
 
 interface Given {

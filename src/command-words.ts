@@ -17,3 +17,10 @@ export function wholeNumber(text: string): number {
   if (!Number.isSafeInteger(number)) throw new InvalidArgumentError("It must be a whole number from 1.");
   return number;
 }
+
+/** A name of BOARD_OPERATORS or BOARD_VIEWERS. */
+export function accountName(text: string): string {
+  if (!/^[^\s,:*](?:[^,:\p{Cc}]*[^\s,:])?$/u.test(text))
+    throw new InvalidArgumentError("It must have no comma, no colon, and no space around it.");
+  return text;
+}

@@ -1,9 +1,10 @@
-import { userInfo } from "node:os";
+import { hostname, userInfo } from "node:os";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { Resolved } from "./processors/resolve-parked.ts";
+import { createAudit } from "./queues/audit-store.ts";
 import { inTime } from "./queues/in-time.ts";
-import { resolveTask } from "./relay-core.ts";
+import { resolveAudited } from "./relay-audit.ts";
 import { withCore } from "./with-core.ts";
 
 /** A person does not wait for a Redis that is away. */
@@ -20,12 +21,16 @@ export interface ResolveArguments {
 
 /** Decides a parked task from the command line. Resolves to the line to print; throws when it cannot be decided. */
 export async function runResolve(args: ResolveArguments, config: Config, log: Logger): Promise<string> {
-  const { taskId, by = userInfo().username, ...rest } = args;
+  const user = userInfo().username;
+  const { taskId, by = user, ...rest } = args;
   const decision = { ...rest, by };
+  const who = by === user ? user : `${by} (user ${user})`;
   return withCore(config, log, async (core) => {
     if (!(await inTime(core.reached(), REDIS_WITHIN_MS)))
       throw new Error("Redis does not answer: nothing was decided");
-    return tell(taskId, await resolveTask(core, taskId, decision));
+    const audit = createAudit(core.connections.ingest, core.keys, config.ledgerRetentionMs, log);
+    const asker = { who, role: "command line", from: hostname() } as const;
+    return tell(taskId, await resolveAudited(core, { audit, log }, taskId, decision, asker));
   });
 }
 

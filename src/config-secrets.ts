@@ -10,8 +10,7 @@ export function secretsOf({ platform, redisUrl, webhook, apiTokens, notify, ...b
     platform.token,
     ...webhook.secrets,
     ...apiTokens,
-    ...Object.values(boards.boardOperators),
-    ...Object.values(boards.boardViewers),
+    ...[...boards.boardOperators, ...boards.boardViewers].map(({ password }) => password),
     ...notify.secrets,
     ...urls.flatMap(({ password, searchParams }) => [
       password,

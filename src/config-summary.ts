@@ -15,8 +15,11 @@ export function summariseConfig(config: Config): Record<string, unknown> {
     webhookAuth: webhook.scheme,
     webhookSecrets: webhook.secrets.length,
     apiTokens: config.apiTokens.length,
-    boardOperators: Object.keys(config.boardOperators).length,
-    boardViewers: Object.keys(config.boardViewers).length,
+    boardOperators: config.boardOperators.length,
+    boardViewers: config.boardViewers.length,
+    boardDangerous: config.boardDangerous,
+    trustProxy: config.trustProxy.join(",") || "none",
+    authProxyHeader: config.authProxyHeader ?? "not set",
     roles: config.roles.join(","),
     poll: polls
       ? `every ${formatDuration(polls.everyMs)}, grace ${formatDuration(polls.graceMs)}`
@@ -30,7 +33,7 @@ export function summariseConfig(config: Config): Record<string, unknown> {
 /** What is missing, one line each with how to set it; the process starts all the same. */
 export function missingSettings(config: Config): string[] {
   const { platform, webhook, host, roles, poll } = config;
-  const accountsSet = Object.keys({ ...config.boardOperators, ...config.boardViewers }).length > 0;
+  const accountsSet = [...config.boardOperators, ...config.boardViewers].length > 0;
   const web = roles.includes("web");
   const polls = roles.includes("poll") && poll.everyMs !== undefined;
   const works = polls || roles.includes("dispatch") || roles.includes("publish");

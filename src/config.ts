@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { accessProblems, accessSettings } from "./access-settings.ts";
 import { NAMESPACE } from "./queues/names.ts";
 import { parseDuration } from "./rules/duration.ts";
 
@@ -17,15 +18,6 @@ const list = z
       .map((part) => part.trim())
       .filter((part) => part !== ""),
   );
-const accounts = list.transform((pairs, context) => {
-  const found: Record<string, string> = {};
-  for (const pair of pairs) {
-    const [, name, password] = /^([^:]+):(.+)$/.exec(pair) ?? [];
-    if (name && password && name !== "__proto__") found[name] = password;
-    else context.addIssue({ code: "custom", message: "must be name:password pairs, separated by commas" });
-  }
-  return found;
-});
 const duration = z.string().transform((value, context) => {
   const ms = parseDuration(value);
   if (ms === undefined)
@@ -87,8 +79,7 @@ const environment = z
       .regex(/^[A-Za-z0-9-]+$/, "must be the name of a header")
       .optional(),
     API_TOKENS: list,
-    BOARD_OPERATORS: accounts,
-    BOARD_VIEWERS: accounts,
+    ...accessSettings,
     ROLES: z
       .string()
       .default(ROLES.join(","))
@@ -148,6 +139,9 @@ const environment = z
     apiTokens: env.API_TOKENS,
     boardOperators: env.BOARD_OPERATORS,
     boardViewers: env.BOARD_VIEWERS,
+    boardDangerous: env.BOARD_DANGEROUS,
+    authProxyHeader: env.AUTH_PROXY_HEADER,
+    trustProxy: env.TRUST_PROXY,
     roles: env.ROLES,
     followMaxMs: env.FOLLOW_MAX,
     poll: pollSettings(env),
@@ -206,6 +200,7 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
   if (given["DESIGNER_CLOUD_TOKEN"] && given["DESIGNER_CLOUD_TOKEN_FILE"]) {
     problems.push("DESIGNER_CLOUD_TOKEN_FILE is set beside DESIGNER_CLOUD_TOKEN: set one of them");
   }
+  problems.push(...accessProblems(given));
   const { poll, notify, ledgerRetentionMs = Infinity } = parsed.data ?? {};
   if (notify && notify.urls.length > 0 && notify.secrets.length === 0) {
     problems.push(

@@ -55,10 +55,11 @@ function tellExplanation(found: Explanation): string {
     `Known:    ${tellFacts(found.facts)}`,
     "",
     found.rulesVersion === null ? "Rules:    none" : `Rules (version ${found.rulesVersion}):`,
+    ...(found.fleet.same ? [] : [`  note: ${found.fleet.words}`]),
     ...found.rules.map(tellRule),
     ...found.notes.map((note) => `  note: ${note}`),
     ...section("Tasks", found.tasks.flatMap(tellTask)),
-    ...section("Targets", found.targets.map(tellTarget)),
+    ...section("Targets", found.targets.flatMap(tellTarget)),
   ].join("\n");
 }
 
@@ -116,19 +117,26 @@ function tellOrigin({ rulesVersion, reports }: Explanation["tasks"][number]): st
   return [`    made by rules ${rulesVersion} from ${count} ${count === 1 ? "report" : "reports"}: ${from}`];
 }
 
-function tellTarget(target: TargetStanding): string {
-  const { name, pace, concurrency, paused, breaker, queue } = target;
-  const next = pace && pace.nextStartInMs > 0 ? `, the next in ${inSeconds(pace.nextStartInMs)}` : "";
-  return [
-    `  ${name}: ${target.inRules ? `connection ${target.connection}` : "not in the rules any more"}`,
-    pace
-      ? `${pace.max} starts per ${formatDuration(pace.perMs)}${pace.burst ? " (burst)" : ""}${next}`
-      : "no rate limit",
-    ...(concurrency === null ? [] : [`${concurrency} at once`]),
+function tellTarget(target: TargetStanding): string[] {
+  const { name, paused, breaker, queue } = target;
+  const line = [
+    `  ${name}: ${target.connection === undefined ? "connection not known" : `connection ${target.connection}`}`,
+    ...(target.inRules ? [] : ["not in the rules here any more"]),
+    ...tellLimits(target),
     paused ? "PAUSED" : "not paused",
     breaker.open ? `breaker OPEN for ${inSeconds(breaker.openMs)} more: ${breaker.words}` : "breaker closed",
     `queue: ${queue.waiting} waiting, ${queue.delayed} delayed, ${queue.active} active`,
   ].join(", ");
+  return [line, `    limits ${target.limitsWords}`];
+}
+
+function tellLimits({ limits, pace, concurrency }: TargetStanding): string[] {
+  if (limits === "not known") return ["rate limit and concurrency not known"];
+  const next = pace && pace.nextStartInMs > 0 ? `, the next in ${inSeconds(pace.nextStartInMs)}` : "";
+  const starts = pace
+    ? `${pace.max} starts per ${formatDuration(pace.perMs)}${pace.burst ? " (burst)" : ""}${next}`
+    : "no rate limit";
+  return [starts, `${concurrency} at once`];
 }
 
 const inSeconds = (ms: number): string => `${(ms / 1_000).toFixed(ms < 10_000 ? 1 : 0)} s`;

@@ -67,6 +67,11 @@ async function createWebhook(args: WebhookCreateArguments): Promise<void> {
   say(lines.join("\n"));
 }
 
+async function hashPassword(name: string): Promise<void> {
+  const { runHashPassword } = await import("./hash-password.ts");
+  say(await runHashPassword(name, process.stdin, (words) => void process.stderr.write(words)));
+}
+
 function end({ text, ok }: Said): void {
   say(text);
   if (!ok) process.exitCode = EXIT.failed;
@@ -76,7 +81,7 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-runCommandLine(process.argv.slice(2), { start, check, explain, resolve, createWebhook }).catch(
+runCommandLine(process.argv.slice(2), { start, check, explain, resolve, createWebhook, hashPassword }).catch(
   (error: unknown) => {
     const { code, words } = explainError(error);
     if (words) process.stderr.write(`${words}\n`);

@@ -1,7 +1,9 @@
 import type { Logger } from "pino";
-import { type Config, isLoopback } from "./config.ts";
+import type { Config } from "./config.ts";
+import type { Guard } from "./http/access.ts";
 import { createBoard } from "./http/board.ts";
 import type { BoardQueue } from "./http/board-queues.ts";
+import type { Audit } from "./queues/audit-store.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { Connections } from "./queues/connections.ts";
 import { NOTIFICATIONS, publishQueue } from "./queues/names.ts";
@@ -19,6 +21,7 @@ export interface BoardParts {
   readonly rules: LiveRules;
   readonly targets: Targets;
   readonly breakers: BreakerStore;
+  readonly audit: Audit;
   readonly log: Logger;
 }
 
@@ -26,13 +29,13 @@ export interface BoardParts {
 const DESCRIBE_EVERY_MS = 3_000;
 
 /** The board with the queues of the flow and of every target, kept up to date. */
-export function openBoard(parts: BoardParts) {
+export function openBoard(parts: BoardParts, guard: Guard) {
   const { config, log } = parts;
   const platformUrl = config.platform.url?.replace(/\/+$/, "");
   const board = createBoard({
-    operators: config.boardOperators,
-    viewers: config.boardViewers,
-    loopback: isLoopback(config.host),
+    guard,
+    audit: parts.audit,
+    dangerous: config.boardDangerous,
     log,
     isAway: () => parts.connections.work.status !== "ready",
     queues: boardQueues(parts, new Map()),

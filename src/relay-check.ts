@@ -3,15 +3,15 @@ import { foreseeCompletion } from "./processors/foresee-completion.ts";
 import type { JudgeDeps } from "./processors/judge-job-group.ts";
 import { within } from "./producers/accept-report.ts";
 import type { Foresee } from "./producers/webhook-check.ts";
-import { createBreakerStore } from "./queues/breaker-store.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
 import { createGateStore } from "./queues/gate-store.ts";
-import { publishQueue } from "./queues/names.ts";
-import { createTargetLook } from "./queues/target-look.ts";
+import { lookAtNewestRules } from "./queues/target-look.ts";
 import type { Core } from "./relay-core.ts";
+import { createStandings } from "./relay-standing.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import { explainRules } from "./rules/match-rules.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
+import { undecidedRules } from "./rules/undecided.ts";
 
 const PLATFORM_TIMEOUT_MS = 5_000;
 /** As for a webhook: within a second a sender knows that Redis is away. */
@@ -32,32 +32,16 @@ export function createExplain(
   rulesFile: string,
   asks: Asks = "behind the gate",
 ): (jobGroupId: number) => Promise<Explanation> {
-  const { connections, keys, queues, rules } = core;
+  const { connections, keys } = core;
   const redis = connections.ingest;
   const gate = createGateStore(redis, keys);
-  const look = createTargetLook({
-    redis,
-    keys,
-    breakers: createBreakerStore(redis, keys),
-    queueOf: (target) => queues.of(publishQueue(target)),
-  });
-  const target = async (name: string): ReturnType<ExplainDeps["target"]> => {
-    const known = rules.current()?.targets.find((one) => one.name === name);
-    const { nextStartInMs, ...standing } = await within(REDIS_TIMEOUT_MS, look(name, known));
-    return {
-      name,
-      inRules: known !== undefined,
-      ...(known && { connection: known.connection }),
-      pace: known?.rateLimit ? { ...known.rateLimit, nextStartInMs } : null,
-      concurrency: known?.concurrency ?? null,
-      ...standing,
-    };
-  };
+  const standings = createStandings(core);
   // The rules may be others each time.
   const deps = (): ExplainDeps => ({
     ...judgeDepsOf(core, records, rulesFile, asks),
     gate: () => within(REDIS_TIMEOUT_MS, gate.look()),
-    target,
+    targets: (names) => within(REDIS_TIMEOUT_MS, standings(names)),
+    newestRules: () => within(REDIS_TIMEOUT_MS, lookAtNewestRules(redis, keys)),
   });
   return (jobGroupId) => explainJobGroup(jobGroupId, deps());
 }
@@ -85,7 +69,7 @@ function judgeDepsOf(
     platform: platform.pastGate,
     platformTimeoutMs: PLATFORM_TIMEOUT_MS,
     rules: current
-      ? { current, needs: rulesNeed, plan: planPublishes, explain: explainRules }
+      ? { current, needs: rulesNeed, plan: planPublishes, undecided: undecidedRules, explain: explainRules }
       : `this process has no rules, ${rulesFile} is not there: set RULES_FILE`,
     now: Date.now,
   };

@@ -76,7 +76,7 @@ export async function openCore(
     retentionMs: config.ledgerRetentionMs,
     paceOf: targets.paceOf,
     wake: ({ queue, jobId }) => wake(queues.of(queue), jobId),
-    restore: async (plan) => void (await completions.plan(plan.jobGroupId, [plan])),
+    restore: completions.restore,
   });
   const gate = createGateStore(connections.work, keys);
   const notifier = createNotifier({ config, connections, keys, queues, log });

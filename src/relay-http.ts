@@ -1,5 +1,7 @@
-import { pollingOf } from "./config.ts";
+import { type Config, isLoopback, pollingOf } from "./config.ts";
+import { createGuard } from "./http/access.ts";
 import { createApi } from "./http/api.ts";
+import { countAnswers } from "./http/count-answers.ts";
 import type { Resolve } from "./http/decision.ts";
 import { createHealth, type ReadyCheck } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
@@ -8,13 +10,14 @@ import type { Explanation } from "./processors/explain-job-group.ts";
 import type { Report } from "./producers/accept-report.ts";
 import type { Verify } from "./producers/signatures.ts";
 import type { Foresee } from "./producers/webhook-check.ts";
-import { createWebhook, proofOf } from "./producers/webhook.ts";
+import { createWebhook, proofOf, type Webhook } from "./producers/webhook.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
 import type { Connections } from "./queues/connections.ts";
-import type { Keys } from "./queues/names.ts";
+import { type Keys, publishQueue } from "./queues/names.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type BoardParts, describeRules, openBoard } from "./relay-board.ts";
-import { tellStory } from "./story.ts";
+import { createLookAround } from "./relay-surroundings.ts";
+import { type StoryDeps, tellStory } from "./story.ts";
 
 export interface HttpParts extends BoardParts {
   readonly connections: Connections;
@@ -39,21 +42,31 @@ export interface Http {
   readonly close: () => Promise<void>;
 }
 
+/** Entries of the audit trail that a story tells. */
+const AUDITED = 100;
+
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<Http> {
-  const { config, log, report, verify, foresee, explain, stories, resolve, metrics } = parts;
-  const health = createHealth(readyChecks(parts));
+  const { config, log, report, explain, stories, resolve, metrics, queues, audit } = parts;
+  const storyDeps: StoryDeps = {
+    records: stories,
+    auditOf: async (jobGroupId) => (await audit.list({ jobGroupId, limit: AUDITED })).entries,
+    lookAround: createLookAround(parts),
+    stepsOf: async (target, taskId) => (await queues.of(publishQueue(target)).getJobLogs(taskId)).logs,
+  };
+  const { isReady, ...health } = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");
-  const board = web ? openBoard(parts) : undefined;
+  const guard = createGuard(accessOf(config));
+  const board = web ? openBoard(parts, guard) : undefined;
   const server = createHttpServer(
     {
       ...health,
-      metrics: metrics.handler,
+      metrics: metrics.handler(isReady),
       ...(web && {
-        ...createWebhook({ report, log, verify, foresee, proof: proofOf(config.webhook.scheme) }),
+        ...countedWebhook(parts),
         api: createApi(
-          { report, log, story: (id) => tellStory(stories, id), explain, resolve },
-          { tokens: config.apiTokens },
+          { report, log, story: (id) => tellStory(storyDeps, id), explain, resolve, audit: audit.list },
+          { tokens: config.apiTokens, addressOf: guard.addressOf },
         ),
       }),
       ...(board && { board: board.app }),
@@ -68,6 +81,28 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       return server.close();
     },
   };
+}
+
+const accessOf = (config: Config) => ({
+  operators: config.boardOperators,
+  viewers: config.boardViewers,
+  loopback: isLoopback(config.host),
+  trustProxy: config.trustProxy,
+  proxyHeader: config.authProxyHeader,
+});
+
+/** The webhook's routes; how each delivery ended is counted. */
+function countedWebhook({ config, log, report, verify, foresee, metrics }: HttpParts): Webhook {
+  const taken = (duplicate: boolean): void => metrics.webhook(duplicate ? "duplicate" : "accepted");
+  const routes = createWebhook({
+    report,
+    taken,
+    log,
+    verify,
+    foresee,
+    proof: proofOf(config.webhook.scheme),
+  });
+  return { ...routes, webhook: countAnswers(routes.webhook, metrics.webhook) };
 }
 
 function readyChecks({ connections, keys, workers, rules, targets, config }: HttpParts): ReadyCheck[] {
@@ -96,7 +131,9 @@ function readyChecks({ connections, keys, workers, rules, targets, config }: Htt
               const started = workers();
               if (!started) return "the workers have not started yet";
               const stopped = started.filter((worker) => !worker.isRunning()).length;
-              return stopped === 0 ? undefined : `${stopped} of ${started.length} workers do not run`;
+              if (stopped > 0) return `${stopped} of ${started.length} workers do not run`;
+              const stuck = started.filter((worker) => worker.isStuck()).length;
+              return stuck === 0 ? undefined : `${stuck} of ${started.length} workers take no jobs`;
             },
           },
         ]

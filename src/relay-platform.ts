@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { createDesignerCloud, type DesignerCloud } from "./designer-cloud/client.ts";
 import { createGate } from "./designer-cloud/gate.ts";
+import { rememberAnswers } from "./designer-cloud/remember-answers.ts";
 import { createTokenSource } from "./designer-cloud/token.ts";
 import { PlatformError } from "./errors.ts";
 import type { LivePlatform } from "./processors/check-live.ts";
@@ -10,11 +11,18 @@ import type { PublishPlatform } from "./processors/publish-task.ts";
 import type { Notices } from "./notifications/notices.ts";
 import type { GateStore } from "./queues/gate-store.ts";
 
+/**
+ * How long and how many names of recipes and of flows are remembered, by each process. A minute, since a name can be
+ * changed: most runs take longer than that, so one that starts after the change goes by the new name; and of a burst of
+ * runs of one recipe a call a minute is next to nothing. 10,000 of each take a few MB.
+ */
+const NAMES = { lifeMs: 60_000, max: 10_000 };
+
 /** Everything that the processors ask of the platform, through the gate. */
 export type Platform = PublishPlatform &
   FactsPlatform &
   Pick<DesignerCloud, "listFinished" | "close"> & {
-    /** Questions past the gate: they neither wait for it nor shut or open it. */
+    /** Questions past the gate: they neither wait for it nor shut or open it, and nothing of them is remembered. */
     readonly pastGate: FactsPlatform & LivePlatform;
   };
 
@@ -51,8 +59,14 @@ export function openPlatform(
   };
   return {
     getJobGroup: (id, signal) => gate.pass(() => client.getJobGroup(id, signal)),
-    getRecipe: (id, signal) => gate.pass(() => client.getRecipe(id, signal)),
-    getFlow: (id, signal) => gate.pass(() => client.getFlow(id, signal)),
+    getRecipe: rememberAnswers((id, signal) => gate.pass(() => client.getRecipe(id, signal)), {
+      ...NAMES,
+      isWhole: ({ name, flowId }) => name !== undefined && flowId !== undefined,
+    }),
+    getFlow: rememberAnswers((id, signal) => gate.pass(() => client.getFlow(id, signal)), {
+      ...NAMES,
+      isWhole: ({ name }) => name !== undefined,
+    }),
     listJobs: (id, signal) => gate.pass(() => client.listJobs(id, signal)),
     listFinished: (query, signal) => gate.pass(() => client.listFinished(query, signal)),
     listOwnGroups: async ({ jobGroupId, flowNodeId, finishedAt }, signal) => {

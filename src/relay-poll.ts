@@ -8,14 +8,17 @@ import { type PollDeps, type PollSettings, pollTurn } from "./producers/poller.t
 import type { Outcome, Run } from "./queues/outcome.ts";
 import { endPollSchedule, mendPollSchedule, pollOn, startPollSchedule } from "./queues/poll-schedule.ts";
 import type { PollStore } from "./queues/poll-store.ts";
-import { createWorker, type RunningWorker } from "./queues/worker.ts";
+import { createWatchedWorker } from "./queues/watched-worker.ts";
+import type { RunningWorker } from "./queues/worker.ts";
 import type { Core, Releasers } from "./relay-core.ts";
+import type { WatchOf } from "./relay-watch.ts";
 
 export interface PollParts {
   readonly config: Config;
   readonly core: Core;
   readonly store: PollStore;
   readonly report: Report;
+  readonly watchOf: WatchOf;
   readonly log: Logger;
 }
 
@@ -42,13 +45,16 @@ export async function openPoller(parts: PollParts, opened: Releasers): Promise<R
   };
   opened(everyMinute("the look at the poller's schedule", mend, log), (stop) => stop());
   const deps = depsOf(parts);
-  const worker = createWorker({
-    connection: core.connections.work,
-    queue,
-    concurrency: 1,
-    onError: core.onError,
-    handle: (_job, run) => takeTurn(parts, deps, settings, run),
-  });
+  const worker = createWatchedWorker(
+    {
+      connection: core.connections.work,
+      queue,
+      concurrency: 1,
+      onError: core.onError,
+      handle: (_job, run) => takeTurn(parts, deps, settings, run),
+    },
+    parts.watchOf(queue.name),
+  );
   return [opened(worker, ({ close }) => close())];
 }
 

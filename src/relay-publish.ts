@@ -15,6 +15,7 @@ import { parsePlan } from "./queues/payloads.ts";
 import type { TaskRecord } from "./queues/record.ts";
 import type { TaskRecords } from "./queues/task-record.ts";
 import { refreshSummary } from "./relay-core.ts";
+import { publishEventsOf } from "./relay-metrics.ts";
 import type { RelayQueues } from "./relay-queues.ts";
 import type { Targets } from "./relay-targets.ts";
 import type { PublishPlan } from "./rules/model.ts";
@@ -36,7 +37,7 @@ export interface PublishParts {
   /** How far apart the looks at a publish may become. */
   readonly followMaxMs: number;
   readonly breakers: BreakerStore;
-  readonly metrics: Pick<Metrics, "ended">;
+  readonly metrics: Metrics;
   readonly notifier: { readonly notices: Notices };
   readonly targets: Pick<Targets, "find">;
   /** One turnstile per target that has a pace. */
@@ -57,7 +58,7 @@ export async function publish(deps: PublishParts, job: Job, run: Run, token: str
   return outcome;
 }
 
-/** Tells of a task that was handled: the log, the metrics, the summary of its job group. */
+/** Tells of a task that was handled: the log, the summary of its job group. */
 export async function ended(
   deps: PublishParts,
   plan: PublishPlan,
@@ -67,10 +68,6 @@ export async function ended(
 ): Promise<void> {
   logHandled(deps.log, "publish", factsOf(plan, job), startedAt, outcome);
   if (outcome.next !== "done" && outcome.next !== "fail") return;
-  deps.metrics.ended(
-    plan.target,
-    outcome.next === "fail" ? outcome.outcome : String(Reflect.get(outcome.value, "outcome")),
-  );
   await tellOfEnd(deps.notifier.notices, plan, outcome);
   await refreshSummary(deps, plan.jobGroupId);
 }
@@ -104,6 +101,7 @@ export function publishDepsOf(deps: PublishParts, plan: PublishPlan, token: stri
     breaker: breakerOf(deps, plan.target),
     turn: atOnce,
     clock: { now: () => performance.now(), sleep, random: Math.random },
+    events: publishEventsOf(deps.metrics, plan),
     settings: { ...PUBLISH_SETTINGS, followMaxMs: deps.followMaxMs },
   };
 }

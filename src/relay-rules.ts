@@ -10,7 +10,7 @@ import { type FileRead, readTextFile, watchFile } from "./watch-file.ts";
 export interface LiveRules {
   /** The last good ones; undefined when there were none yet. */
   readonly current: () => Rules | undefined;
-  /** Why the file as it is now is not in force, with line and column; undefined when it is. */
+  /** Why the file as it is now is not in force, a line for each problem with line and column; undefined when it is. */
   readonly refused: () => string | undefined;
   /** Takes over each good file from now on, and calls this after. The function it returns ends that. */
   readonly watch: (onChange: () => void) => () => void;
@@ -24,7 +24,7 @@ export interface LiveRules {
 export async function openRules(config: Config, log: Logger): Promise<LiveRules> {
   const { rulesFile } = config;
   const first = await readTextFile(rulesFile);
-  let current = rulesOf(first, config);
+  let current = firstRules(first, config);
   let refused: string | undefined;
   if (current) tell(current.rules, current.warnings, "rules");
 
@@ -50,7 +50,8 @@ export async function openRules(config: Config, log: Logger): Promise<LiveRules>
       // Whatever is wrong with it, a file must not end a process that runs well on the last good one.
       refused = error instanceof Error ? error.message : String(error);
       const stays = before === undefined ? "completions wait" : `version ${before} stays in force`;
-      log.error({ rulesVersion: before }, `the rules file was refused, ${stays}:\n${refused}`);
+      const shown = error instanceof RulesError ? error.show().join("\n") : refused;
+      log.error({ rulesVersion: before }, `the rules file was refused, ${stays}:\n${shown}`);
       return false;
     }
   }
@@ -69,10 +70,22 @@ export async function openRules(config: Config, log: Logger): Promise<LiveRules>
   };
 }
 
+type Read = { rules: Rules; warnings: string[] } | undefined;
+
+function firstRules(read: FileRead, config: Config): Read {
+  try {
+    return rulesOf(read, config);
+  } catch (error) {
+    if (error instanceof RulesError) throw new ConfigError(error.show());
+    throw error;
+  }
+}
+
+/** @throws ConfigError when a file that is named cannot be read, RulesError when it is wrong. */
 function rulesOf(
   read: FileRead,
   { rulesFile, rulesFileNamed }: Pick<Config, "rulesFile" | "rulesFileNamed">,
-): { rules: Rules; warnings: string[] } | undefined {
+): Read {
   switch (read.kind) {
     case "absent":
       if (!rulesFileNamed) return undefined;
@@ -80,11 +93,6 @@ function rulesOf(
     case "unreadable":
       throw new ConfigError([`RULES_FILE ${rulesFile} cannot be read: ${read.words}`]);
     case "text":
-      try {
-        return parseRules(read.text, basename(rulesFile));
-      } catch (error) {
-        if (error instanceof RulesError) throw new ConfigError(error.message.split("\n"));
-        throw error;
-      }
+      return parseRules(read.text, basename(rulesFile));
   }
 }

@@ -3,6 +3,7 @@ import { everyMinute } from "./every-minute.ts";
 import { followOnly } from "./processors/publish-to-target.ts";
 import { reopen } from "./producers/report-completion.ts";
 import type { RecordedTask } from "./queues/completion-record.ts";
+import { createGroupIndex } from "./queues/group-index.ts";
 import { inTime } from "./queues/in-time.ts";
 import { type Borrow, createLoans } from "./queues/loan.ts";
 import { createSweep, type Stray } from "./queues/sweep.ts";
@@ -25,6 +26,7 @@ export function startSweeps(deps: WorkerDeps): () => Promise<void> {
   const { queues, completions, log } = deps;
   const sweep = createSweep(deps.connections.work, deps.keys);
   const borrow = createLoans(deps.connections.work);
+  const groups = createGroupIndex(deps.connections.work, deps.keys);
   const stopped = new AbortController();
   const followed = new Set<Promise<void>>();
 
@@ -34,6 +36,7 @@ export function startSweeps(deps: WorkerDeps): () => Promise<void> {
         log.error({ err: error, ...stray }, "an open task cannot be looked after: the others go on"),
       ),
     );
+    await groups.forgetGone();
     for (const id of await completions.unhandled(Date.now() - UNHANDLED_AFTER_MS)) {
       await reopen(queues.completions, completionId(id));
     }

@@ -1,5 +1,6 @@
 import { publishQueue } from "./queues/names.ts";
-import { createWorker, type RunningWorker } from "./queues/worker.ts";
+import { createWatchedWorker } from "./queues/watched-worker.ts";
+import type { RunningWorker } from "./queues/worker.ts";
 import { publish } from "./relay-publish.ts";
 import type { KnownTarget } from "./queues/known-targets.ts";
 import type { WorkerDeps } from "./relay-workers.ts";
@@ -20,13 +21,16 @@ export function createTargetWorkers(deps: WorkerDeps): TargetWorkers {
   let closed = false;
 
   const start = ({ name, concurrency }: KnownTarget): RunningWorker =>
-    createWorker({
-      connection: deps.connections.work,
-      queue: deps.queues.of(publishQueue(name)),
-      concurrency,
-      onError: deps.onError,
-      handle: (job, run, token) => publish(deps, job, run, token),
-    });
+    createWatchedWorker(
+      {
+        connection: deps.connections.work,
+        queue: deps.queues.of(publishQueue(name)),
+        concurrency,
+        onError: deps.onError,
+        handle: (job, run, token) => publish(deps, job, run, token),
+      },
+      deps.watchOf(publishQueue(name), name),
+    );
 
   const end = (name: string, worker: RunningWorker): void => {
     workers.delete(name);

@@ -1,14 +1,17 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
+import { createFleetLog } from "./fleet-log.ts";
 import { inTime } from "./queues/in-time.ts";
 import { NO_PACE, type Pace, paceOf } from "./queues/pace.ts";
-import type { Occasion, RegisteredTarget, TargetStore } from "./queues/target-store.ts";
-import { type KnownTarget, listTargets } from "./queues/known-targets.ts";
+import type { Registry, TargetStore } from "./queues/target-store.ts";
+import { findLacking, type KnownTarget, listTargets } from "./queues/known-targets.ts";
 import type { Rules, Target } from "./rules/model.ts";
 
 const SYNC_MS = 1_000;
 /** How often it is asked whether a target that left the rules has work. */
 const LEFT_OVER_MS = 3_000;
+/** How often open tasks are looked for whose target nobody has registered. */
+const ADOPT_MS = 60_000;
 const CLOSE_MS = 1_000;
 
 /** What the processes that live run. */
@@ -41,65 +44,96 @@ export interface TargetsParts {
   /** Gives the queue of each target its limits. */
   readonly setLimits: (targets: readonly Target[]) => Promise<void>;
   readonly log: Logger;
+  /** Default `ADOPT_MS`. */
+  readonly adoptEveryMs?: number;
 }
 
 /**
  * The targets as the whole fleet knows them. Their definitions in Redis are those of the newest rules file, and they
  * hold in every process, whatever its own file says; a target that is in no rules any more stays until its work is done.
  */
-export function createTargets({ store, rules, setLimits, log }: TargetsParts): Targets {
+export function createTargets(parts: TargetsParts): Targets {
+  const { store, rules, setLimits, log, adoptEveryMs = ADOPT_MS } = parts;
   const id = randomUUID();
   const listeners: (() => void)[] = [];
-  let registered: readonly RegisteredTarget[] = [];
+  const tellOfFleet = createFleetLog(log);
+  let registry: Registry = { targets: [], unreadable: new Map() };
   let fleet: Fleet = { versions: undefined, newest: undefined };
   let inForce: Rules | undefined;
   let joined = false;
   let revision: string | undefined;
-  let listed = listTargets(rules()?.targets ?? [], registered, undefined);
+  let listed = listTargets(rules()?.targets ?? [], [], undefined);
   let byName = new Map(listed.map((target) => [target.name, target]));
-  let occasion: Occasion = "start";
+  /** The version that was registered last, so that going back from the newest is told from being late. */
+  let ran: string | undefined;
+  let since: number | undefined;
+  /** The rules are others than those that the listeners were told of. */
+  let isNews = true;
+  let isLimitDue = true;
   let lookedAt = 0;
+  let adoptedAt: number | undefined;
+  let told: readonly string[] = [];
 
   async function sync(): Promise<void> {
     const now = rules();
-    const why = occasion;
-    const beat = await store.beat(id, now?.version, why);
-    const isMissing = (): boolean =>
-      now?.targets.some(({ name }) => !registered.some(({ target }) => target.name === name)) ?? false;
-    let stale = beat.revision !== revision;
-    if (stale) registered = await store.read();
-    if (now && (beat.newer || isMissing())) {
-      await store.register(now, beat.newer);
-      registered = await store.read();
-      stale = true;
-    }
-    if (why === "start") stale = (await adopt()) || stale;
-    const newest = beat.newer ? now?.version : beat.newest || undefined;
-    fleet = { versions: beat.versions, newest };
-    inForce = now;
-    if (stale || why !== "usual") await takeOver(now, newest, why);
+    if (!now) since = undefined;
+    const beat = await store.beat({ processId: id, version: now?.version, before: ran, since });
+    if (now) since ??= beat.at;
+    if (beat.revision !== revision) await readAnew();
     revision = beat.revision;
-    // Rules that changed meanwhile are news of their own.
-    if (rules() === now) occasion = "usual";
+    const newest = beat.newer ? now?.version : beat.newest || undefined;
+    tellUnreadable();
+    const lacking = now && findLacking(now, registry, newest);
+    if (now && (beat.newer || lacking?.any)) {
+      await store.register(now, beat.newer, lacking?.over ?? new Map());
+      await readAnew();
+    }
+    // Whatever fails from here on is done again, and is no change of the file any more.
+    ran = now?.version;
+    if (adoptedAt === undefined || Date.now() - adoptedAt > adoptEveryMs) await adopt();
+    fleet = { versions: beat.versions, newest };
+    tellOfFleet(now?.version, beat.versions, Date.now());
+    inForce = now;
+    if (isLimitDue || isNews) await takeOver(now, newest);
     if (Date.now() - lookedAt > LEFT_OVER_MS) await forgetIdle();
   }
 
-  async function adopt(): Promise<boolean> {
+  async function readAnew(): Promise<void> {
+    registry = await store.read();
+    isLimitDue = true;
+  }
+
+  function tellUnreadable(): void {
+    const names = [...registry.unreadable.keys()];
+    const fresh = names.filter((name) => !told.includes(name));
+    told = names;
+    if (fresh.length === 0) return;
+    log.warn(
+      { targets: fresh },
+      "the definitions of targets in Redis cannot be read: those that the newest rules name are written anew",
+    );
+  }
+
+  /** Also later than at the start: whoever planned a task may have been of a version that did not ask first. */
+  async function adopt(): Promise<void> {
     const names = await store.adopt();
-    if (names.length === 0) return false;
+    adoptedAt = Date.now();
+    if (names.length === 0) return;
     log.warn(
       { targets: names },
       "open tasks name targets of which no rules are known: they run one at a time",
     );
-    registered = await store.read();
-    return true;
+    await readAnew();
   }
 
-  async function takeOver(now: Rules | undefined, newest: string | undefined, why: Occasion): Promise<void> {
-    const list = listTargets(now?.targets ?? [], registered, newest);
+  async function takeOver(now: Rules | undefined, newest: string | undefined): Promise<void> {
+    const list = listTargets(now?.targets ?? [], registry.targets, newest);
     // All of them, also those that did not change: Redis may have come back empty.
     await setLimits(list);
-    if (why === "usual" && JSON.stringify(list) === JSON.stringify(listed)) return;
+    isLimitDue = false;
+    if (!isNews && JSON.stringify(list) === JSON.stringify(listed)) return;
+    // Rules that changed meanwhile are news of their own.
+    if (rules() === now) isNews = false;
     listed = list;
     byName = new Map(list.map((target) => [target.name, target]));
     for (const listener of listeners) listener();
@@ -109,14 +143,13 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
   async function forgetIdle(): Promise<void> {
     lookedAt = Date.now();
     const { versions = [], newest } = fleet;
-    for (const one of registered) {
+    for (const one of registry.targets) {
       if (one.version === newest || versions.includes(one.version)) continue;
-      if (await store.hasWork(one.target.name)) continue;
+      if (!(await store.forget(one))) continue;
       log.info(
         { target: one.target.name },
         "a target that left the rules has nothing to do any more: it is gone",
       );
-      await store.forget(one);
     }
   }
 
@@ -153,7 +186,7 @@ export function createTargets({ store, rules, setLimits, log }: TargetsParts): T
       return turn();
     },
     rulesChanged: () => {
-      occasion = "changed";
+      isNews = true;
       if (joined) void turn();
     },
     leave: async () => {

@@ -8,9 +8,11 @@ import type { Report } from "./producers/accept-report.ts";
 import { reopen } from "./producers/report-completion.ts";
 import { type ParsedReport, parseReport } from "./producers/report.ts";
 import type { Outcome } from "./queues/outcome.ts";
-import { createWorker, type RunningWorker } from "./queues/worker.ts";
+import { createWatchedWorker } from "./queues/watched-worker.ts";
+import type { RunningWorker, WorkerOptions } from "./queues/worker.ts";
 import type { PublishParts } from "./relay-publish.ts";
 import type { Targets } from "./relay-targets.ts";
+import type { WatchOf } from "./relay-watch.ts";
 import { completionId } from "./rules/task-identity.ts";
 
 /** A completion that could not be handled comes again: soon at first, then each minute. */
@@ -26,6 +28,7 @@ export interface WorkerDeps extends PublishParts {
   readonly fanOut: DispatchDeps["fanOut"];
   /** The rules in force at this moment; undefined: there are none yet. */
   readonly rulesNow: () => DispatchDeps["rules"] | undefined;
+  readonly watchOf: WatchOf;
   /** Told of errors that no job is to blame for. */
   readonly onError: (error: Error) => void;
 }
@@ -34,8 +37,9 @@ export interface WorkerDeps extends PublishParts {
 export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
   const { connections, queues, completions, log, platform, fanOut, rulesNow } = deps;
   const common = { connection: connections.work, concurrency: SHORT_JOBS, onError: deps.onError };
+  const watched = (options: WorkerOptions) => createWatchedWorker(options, deps.watchOf(options.queue.name));
   return [
-    createWorker({
+    watched({
       ...common,
       queue: queues.completions,
       handle: (job, run) =>
@@ -65,7 +69,7 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
         if (id && (await completions.isUnhandled(id))) await reopen(queues.completions, completionId(id));
       },
     }),
-    createWorker({
+    watched({
       ...common,
       queue: queues.jobGroups,
       handle: async (job) => {

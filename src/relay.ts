@@ -3,25 +3,29 @@ import { type Config, ConfigError } from "./config.ts";
 import { missingSettings, summariseConfig } from "./config-summary.ts";
 import { createVerify, type Verify } from "./producers/signatures.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
-import { createMetrics, type Readings } from "./http/metrics.ts";
-import { type BreakerStore, createBreakerStore } from "./queues/breaker-store.ts";
+import { createAudit } from "./queues/audit-store.ts";
+import { createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
-import { publishQueue } from "./queues/names.ts";
-import { createPollStore, type PollStore } from "./queues/poll-store.ts";
+import { createPollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
-import { type Core, openCore, type Releasers, resolveTask } from "./relay-core.ts";
+import { type Core, openCore, type Releasers } from "./relay-core.ts";
+import { resolveAudited } from "./relay-audit.ts";
 import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { checkOnStart } from "./relay-live.ts";
 import { startNotifications } from "./relay-notify.ts";
+import { openMetrics } from "./relay-metrics.ts";
+import { watchPauses } from "./relay-pauses.ts";
 import { openPoller } from "./relay-poll.ts";
 import { openIntake } from "./relay-queues.ts";
 import { startSweeps } from "./relay-sweep.ts";
 import { openWork, type Work } from "./relay-work.ts";
 import type { WorkerDeps } from "./relay-workers.ts";
+import { createWatchOf, STUCK_AFTER_MS } from "./relay-watch.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
+import { undecidedRules } from "./rules/undecided.ts";
 
 export interface Relay {
   /** Opens the door, then all else once Redis answers; rejects with `ConfigError` when a setting or the rules are wrong. */
@@ -30,8 +34,17 @@ export interface Relay {
   stop(): Promise<void>;
 }
 
+export interface RelayOptions {
+  /** A worker that takes nothing for so long, though it could, is made anew; default one minute. */
+  readonly stuckAfterMs?: number;
+}
+
 /** The composition root: one process of the relay, from its settings. Opens nothing before `start`. */
-export function createRelay(config: Config, log: Logger): Relay {
+export function createRelay(
+  config: Config,
+  log: Logger,
+  { stuckAfterMs = STUCK_AFTER_MS }: RelayOptions = {},
+): Relay {
   const releasers: (() => Promise<void>)[] = [];
   const opened: Releasers = (resource, release) => {
     releasers.push(async () => void (await release(resource)));
@@ -62,7 +75,9 @@ export function createRelay(config: Config, log: Logger): Relay {
     });
     const breakers = createBreakerStore(connections.work, keys);
     const pollStore = createPollStore(connections.work, keys);
-    const metrics = createMetrics(() => readMetrics(core, breakers, pollStore));
+    // On the connection that gives up soon: what cannot be written is refused at once.
+    const audit = createAudit(connections.ingest, keys, config.ledgerRetentionMs, log);
+    const metrics = openMetrics(core, breakers, pollStore);
     // The door opens at once: while Redis is away a sender hears 503, and not that nobody is there.
     http = await openHttp({
       config,
@@ -79,7 +94,9 @@ export function createRelay(config: Config, log: Logger): Relay {
       metrics,
       rules: core.rules,
       targets: core.targets,
-      resolve: (taskId, decision) => resolveTask(core, taskId, decision),
+      audit,
+      resolve: (taskId, decision, asker) =>
+        resolveAudited(core, { audit, log }, taskId, decision, { ...asker, who: decision.by, role: "api" }),
       log,
     });
     opened(http, ({ close }) => close());
@@ -88,12 +105,17 @@ export function createRelay(config: Config, log: Logger): Relay {
     await opened(core.targets, ({ leave }) => leave()).join();
     // On the connection that waits: who is told here hears nothing of it, and would not say it again.
     const report = createReportCompletion({ records: core.completions, queue: core.queues.completions });
-    if (works) work = startWork(core, { breakers, metrics, report });
-    pollers = await openPoller({ config, core, store: pollStore, report, log }, opened);
+    const watchOf = createWatchOf({ gate: core.gate, breakers, metrics, log, stuckAfterMs });
+    if (works) work = startWork(core, { breakers, metrics, report, watchOf });
+    opened(checkOnStart(config, core, log), (stop) => stop());
+    pollers = await openPoller({ config, core, store: pollStore, report, watchOf, log }, opened);
     return { port: http.port, redisUrl: core.redisUrl };
   }
 
-  function startWork(core: Core, parts: Pick<WorkerDeps, "breakers" | "metrics" | "report">): Work {
+  function startWork(
+    core: Core,
+    parts: Pick<WorkerDeps, "breakers" | "metrics" | "report" | "watchOf">,
+  ): Work {
     const deps: WorkerDeps = {
       ...core,
       ...parts,
@@ -102,14 +124,13 @@ export function createRelay(config: Config, log: Logger): Relay {
       turnOf: createTurnstiles(),
       rulesNow: () => {
         const current = core.targets.rulesInForce();
-        return current && { current, needs: rulesNeed, plan: planPublishes };
+        return current && { current, needs: rulesNeed, plan: planPublishes, undecided: undecidedRules };
       },
     };
     const started = opened(openWork(deps, config.roles), ({ close }) => close());
     opened(startSweeps(deps), (stop) => stop());
     opened(startNotifications({ ...deps, ...core, config }), (stop) => stop());
-    const rules = core.rules.current();
-    if (rules) opened(checkOnStart(config, core, rules, log), (stop) => stop());
+    opened(watchPauses(core, log), (stop) => stop());
     return started;
   }
 
@@ -145,28 +166,4 @@ function checkSecrets({ webhook }: Config): Verify {
   } catch (error) {
     throw new ConfigError([`WEBHOOK_SECRETS ${error instanceof Error ? error.message : String(error)}`]);
   }
-}
-
-async function readMetrics(
-  { queues, gate, targets: known, rules }: Core,
-  breakers: BreakerStore,
-  poll: PollStore,
-): Promise<Readings> {
-  const targets = known.list().map(({ name }) => name);
-  const counted = [
-    queues.completions,
-    queues.jobGroups,
-    ...targets.map((name) => queues.of(publishQueue(name))),
-    queues.parked,
-    queues.poll,
-  ];
-  const [jobs, shut, states, figures] = await Promise.all([
-    Promise.all(counted.map(async (queue) => ({ queue: queue.name, jobs: await queue.getJobCounts() }))),
-    gate.look(),
-    Promise.all(targets.map(async (target) => ({ target, ...(await breakers.look(target)) }))),
-    poll.figures(),
-  ]);
-  const { versions = [] } = known.fleet();
-  const ofRules = { refused: rules.refused() !== undefined, versions: versions.length };
-  return { queues: jobs, rules: ofRules, gateShutMs: shut.ms, breakers: states, poll: figures };
 }

@@ -2,10 +2,14 @@ import { existsSync } from "node:fs";
 import { type Job, Queue, Worker } from "bullmq";
 import { chromium } from "playwright-core";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import { pino } from "pino";
+import { type Access, createGuard } from "../src/http/access.ts";
 import { createBoard, type Board, type BoardOptions } from "../src/http/board.ts";
 import type { BoardQueue, BoardQueueKind } from "../src/http/board-queues.ts";
 import { createHealth } from "../src/http/health.ts";
 import { createHttpServer } from "../src/http/server.ts";
+import { createAudit } from "../src/queues/audit-store.ts";
+import { keysOf } from "../src/queues/names.ts";
 import { newNamespace, openRedis } from "./support/redis.ts";
 import { releaseLater } from "./support/release.ts";
 
@@ -13,7 +17,14 @@ const TASK = "jobGroup 31 -> sales.public.test_table2 (load)";
 const ANN = `Basic ${Buffer.from("ann:secret").toString("base64")}`;
 const VIC = `Basic ${Buffer.from("vic:look").toString("base64")}`;
 
-const prefix = `{${newNamespace()}}`;
+const LOGIN: Access = {
+  operators: [{ name: "ann", password: "secret" }],
+  viewers: [{ name: "vic", password: "look" }],
+  loopback: true,
+};
+
+const namespace = newNamespace();
+const { prefix } = keysOf(namespace);
 const queues = new Map<string, Queue>();
 let boardQueues: BoardQueue[] = [];
 
@@ -72,12 +83,13 @@ beforeAll(async () => {
   await active;
 });
 
-async function serve(options: Partial<BoardOptions> = {}) {
+async function serve(options: Partial<BoardOptions> = {}, access: Access = LOGIN) {
+  const log = pino({ level: "silent" });
   const board: Board = createBoard({
     queues: boardQueues,
-    operators: { ann: "secret" },
-    viewers: { vic: "look" },
-    loopback: true,
+    guard: createGuard(access),
+    audit: createAudit(openRedis(), keysOf(namespace), 60_000, log),
+    log,
     ...options,
   });
   const server = createHttpServer(
@@ -225,7 +237,7 @@ describe("the board's guard", () => {
         as: VIC,
         method,
         body: "{}",
-        headers: { "content-type": "application/json", "x-publish-relay-role": "operator" },
+        headers: { "content-type": "application/json" },
       });
       expect(response.status, `${method} ${path}`).toBe(403);
       expect(await response.json()).toMatchObject({
@@ -234,6 +246,26 @@ describe("the board's guard", () => {
       });
     }
     expect(await finance().isPaused()).toBe(false);
+  });
+
+  it("leaves out the buttons of what is off, where Bull Board has a word for them", async () => {
+    const flags = { allowCompletedRetries: false, supportsGlobalRateLimit: false };
+    expect((await list((await serve()).call))[0]).toMatchObject(flags);
+    expect((await list((await serve({ dangerous: true })).call))[0]).toMatchObject({
+      allowCompletedRetries: true,
+      supportsGlobalRateLimit: true,
+    });
+  });
+
+  it("answers 429 with a time to wait to who tries passwords, and lets an operator go on", async () => {
+    const { call } = await serve();
+    expect((await call("/api/queues")).status).toBe(200);
+    const tries = Array.from({ length: 6 }, (_, n) => `Basic ${btoa(`ann:wrong${n}`)}`);
+    const answers = [];
+    for (const as of tries) answers.push(await call("/api/queues", { as }));
+    expect(answers.map(({ status }) => status)).toEqual([401, 401, 401, 401, 401, 429]);
+    expect(answers.at(-1)?.headers.get("retry-after")).toBe("1");
+    expect((await call("/api/queues")).status).toBe(200);
   });
 
   it("lets an operator change things", async () => {
@@ -262,9 +294,9 @@ describe("the board's guard", () => {
   });
 
   it("without a login: open on loopback under loopback's names, closed elsewhere", async () => {
-    const local = await serve({ operators: {}, viewers: {} });
+    const local = await serve({}, { operators: [], viewers: [], loopback: true });
     expect((await local.call("/api/queues", { as: "" })).status).toBe(200);
-    const away = await serve({ operators: {}, viewers: {}, loopback: false });
+    const away = await serve({}, { operators: [], viewers: [], loopback: false });
     for (const path of ["", "/api/queues", "/static/favicon.ico"]) {
       const response = await away.call(path, { as: "" });
       expect(response.status).toBe(403);
@@ -276,7 +308,21 @@ describe("the board's guard", () => {
     const { call } = await serve();
     for (const path of ["/", "/api/queues", "/static/favicon.ico"]) {
       const { headers } = await call(path);
-      expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
+      expect(headers.get("content-security-policy")?.split(";")).toEqual([
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "img-src 'self' data:",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "worker-src 'self' blob:",
+        "base-uri 'self'",
+        "form-action 'self'",
+        "frame-ancestors 'none'",
+      ]);
+      expect(headers.get("referrer-policy")).toBe("same-origin");
+      expect(headers.get("cross-origin-opener-policy")).toBe("same-origin");
+      expect(headers.get("cross-origin-resource-policy")).toBe("same-origin");
       expect(headers.get("x-frame-options")).toBe("DENY");
       expect(headers.get("x-content-type-options")).toBe("nosniff");
       expect(headers.get("x-powered-by")).toBeNull();
@@ -285,7 +331,7 @@ describe("the board's guard", () => {
   });
 
   it("answers nonsense with a problem, without a stack", async () => {
-    const { call } = await serve();
+    const { call } = await serve({ dangerous: true });
     for (const path of ["/queue/%ff", "/api/queues/%ff/x"]) {
       const response = await call(path);
       expect(response.status).toBe(400);

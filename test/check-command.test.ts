@@ -45,8 +45,10 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
   expect(code).toBe(0);
   const lines = output.split("\n").map((line) => line.replace(`${path}:`, "FILE:"));
   expect(lines[0]).toMatch(/^FILE:5:3: warning: targets.spare: no rule publishes to the target "spare"/);
-  expect(lines[1]).toMatch(/^FILE:11:\d+: warning: .*settleAfter is under 30s/);
-  expect(lines[2]).toMatch(/^FILE: good, version [0-9a-f]{12}, 3 targets, 2 rules, 2 warnings$/);
+  expect(lines[1]).toBe("  5 |   spare: { connection: 4, schema: x }");
+  expect(lines[2]).toBe("    |   ^^^^^");
+  expect(lines[3]).toMatch(/^FILE:11:\d+: warning: .*settleAfter is under 30s/);
+  expect(lines[6]).toMatch(/^FILE: good, version [0-9a-f]{12}, 3 targets, 2 rules, 2 warnings$/);
   expect(lines.map((line) => line.trim().split(/ {2,}/))).toEqual(
     expect.arrayContaining([
       ["sales", "2", "public", "30 per 1m", "4"],
@@ -58,6 +60,17 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
     ]),
   );
   expect(output).toContain("* not repeatable");
+});
+
+test("a publication of a rule that is switched off is marked", async () => {
+  const path = await fileOf(GOOD.replace("when: { flow: 11", "enabled: false\n    when: { flow: 11"));
+  const { output } = await runCommand(["check", path]);
+  expect(output).toMatch(/^ {2}orders +sales +public/m);
+  expect(output).toMatch(/^ {2}prod-only \(off\) +finance +prod\.all_jobs/m);
+  const json = await runCommand(["check", path, "--json"]);
+  expect(JSON.parse(json.output)).toMatchObject({
+    publications: [{ enabled: true }, { enabled: true }, { rule: "prod-only", enabled: false }],
+  });
 });
 
 test("every error is told with file, line and column, and ends with 1", async () => {
@@ -77,7 +90,17 @@ test("every error is told with file, line and column, and ends with 1", async ()
   expect(JSON.parse(json.output)).toMatchObject({
     file: path,
     version: null,
-    errors: [{ line: 10, column: 19 }, { line: 11 }],
+    errors: [
+      {
+        line: 10,
+        column: 19,
+        path: "rules[0].publish[0].target",
+        message: 'there is no target "sale". Did you mean "sales"?',
+        suggestion: "sales",
+        excerpt: expect.stringMatching(/^ {2}10 \| .*\n {5}\| {19}\^{4}$/),
+      },
+      { line: 11, suggestion: "settleAfter" },
+    ],
     publications: [],
   });
 });

@@ -35,6 +35,7 @@ test.each([
   [["explain", "--help"]],
   [["resolve", "--help"]],
   [["webhook", "create", "--help"]],
+  [["hash-password", "--help"]],
 ])("%j shows an example and the exit codes", async (args) => {
   const { code, output } = await run(...args);
   expect(code).toBe(0);
@@ -57,6 +58,9 @@ test.each([
   ["an empty reason", ["resolve", "a", "--again", "--reason", " "], "It is empty"],
   ["no outcome", ["resolve", "a", "--reason", "x"], "say --published or --again"],
   ["both outcomes", ["resolve", "a", "--published", "--again", "--reason", "x"], "cannot be used with"],
+  ["no name for a password", ["hash-password"], "missing required argument 'name'"],
+  ["a password on the command line", ["hash-password", "ann", "secret"], "too many arguments"],
+  ["a name with a colon", ["hash-password", "ann:x"], "no colon"],
   ["no flow", ["webhook", "create", "--url", "https://r.example.com"], "--flow"],
   [
     "a flow that is no number",

@@ -47,6 +47,7 @@ const openTenant = () => openSite({ rules: RULES, simulator: { settings: { publi
 async function explain(site: Site, jobGroupId: number, json: boolean, more: Record<string, string> = {}) {
   return runExplain({ jobGroupId, json }, readConfig({ ...site.env, ...more }), pino({ level: "silent" }));
 }
+const byName = (a: { name: string }, b: { name: string }) => (a.name < b.name ? -1 : 1);
 const told = (text: string) => JSON.parse(text) as Explanation;
 
 test("a job group that nobody reported is explained from the platform, and nothing is written", async () => {
@@ -95,6 +96,7 @@ test("a job group that nobody reported is explained from the platform, and nothi
       {
         name: "sales",
         connection: 2,
+        limits: "not in force yet",
         pace: { max: 1, perMs: 3_600_000, nextStartInMs: 0 },
         concurrency: 3,
         paused: false,
@@ -104,6 +106,7 @@ test("a job group that nobody reported is explained from the platform, and nothi
       { name: "finance", pace: null, concurrency: 4 },
     ],
     record: null,
+    fleet: { rulesVersion: null, same: false, words: "no relay has run with any rules yet" },
   });
   // BullMQ marks each queue that it opens with its version.
   const keys = await openRedis().keys(`{${site.namespace}}*`);
@@ -134,6 +137,7 @@ test("what is told to be sent is what then is sent; afterwards the record, the p
       { name: "finance", paused: false, breaker: { open: true, failures: 5, words: "the cluster is full" } },
     ],
     record: { outcome: "dispatched", reportCount: 1, summary: "published 2 of 2" },
+    fleet: { rulesVersion: found.rulesVersion, same: true },
   });
   expect(found.targets[0]?.pace?.nextStartInMs).toBeGreaterThan(3_000_000);
 
@@ -170,13 +174,62 @@ test("a task whose rule and target are gone is told from the record, with what w
     rules: { targets: { other: { connection: 4, schema: "x" } }, rules: [] },
     env: { NAMESPACE: site.namespace, DESIGNER_CLOUD_URL: site.simulator.url },
   });
-  const { tasks, targets } = told((await explain(later, 2, true)).text);
+  const { tasks, targets, fleet, rulesVersion } = told((await explain(later, 2, true)).text);
   expect(tasks).toMatchObject([
     { rule: "orders", state: "published", inRules: false },
     { rule: "orders", state: "published", inRules: false },
   ]);
-  expect(targets).toMatchObject([
-    { inRules: false, pace: null, concurrency: null },
-    { inRules: false, pace: null, concurrency: null },
+  // What the fleet goes by holds, whatever the file here says, or does not.
+  expect(targets.toSorted(byName)).toMatchObject([
+    { inRules: false, limits: "in force", connection: 3, pace: null, concurrency: 4 },
+    { inRules: false, limits: "in force", connection: 2, pace: { max: 1, perMs: 3_600_000 }, concurrency: 3 },
   ]);
+  expect(targets.find(({ name }) => name === "sales")?.pace?.nextStartInMs).toBeGreaterThan(3_000_000);
+  expect(fleet).toMatchObject({ same: false });
+  expect(fleet.words).toContain(
+    `version ${fleet.rulesVersion}, those asked here are version ${rulesVersion}`,
+  );
+});
+
+test("limits are those that the fleet goes by, also where the file here says others; what nobody knows is not told as none", async () => {
+  const site = await openTenant();
+  const relay = await site.start();
+  await relay.report(2);
+  await site.ended(2, 2);
+  const { sales, finance } = RULES.targets;
+  const edited = await openSite({
+    rules: {
+      ...RULES,
+      targets: { sales: { ...sales, rateLimit: { max: 9, per: "1s" }, concurrency: 8 }, finance },
+    },
+    env: { NAMESPACE: site.namespace, DESIGNER_CLOUD_URL: site.simulator.url },
+  });
+  const { text } = await explain(edited, 2, false);
+  expect(text).toMatch(
+    /^ {2}sales: connection 2, 1 starts per 1h, the next in \d+ s, 3 at once, not paused/m,
+  );
+  expect(text).toMatch(
+    /^ {4}limits in force, of rules version \w{12}; the rules file here says connection 2, 9 starts per 1s, 8 at once$/m,
+  );
+  expect(text).toMatch(/ {2}note: the fleet's newest rules are version \w{12}, those asked here/);
+
+  // As when the target's last task has ended after it left the rules.
+  await relay.stop();
+  await openRedis().hdel(keysOf(site.namespace).targets, "sales");
+  const gone = await openSite({
+    rules: { targets: { finance }, rules: [] },
+    env: { NAMESPACE: site.namespace, DESIGNER_CLOUD_URL: site.simulator.url },
+  });
+  const found = told((await explain(gone, 2, true)).text);
+  expect(found.targets.toSorted(byName)).toMatchObject([
+    { name: "finance", limits: "in force" },
+    { name: "sales", limits: "not known", pace: null, concurrency: null },
+  ]);
+  expect((await explain(gone, 2, false)).text).toContain(
+    "  sales: connection not known, not in the rules here any more, rate limit and concurrency not known, not paused",
+  );
+  // What is in the file here and nowhere else is told as such.
+  expect((await explain(edited, 2, false)).text).toMatch(
+    /sales: connection 2, 9 starts per 1s, 8 at once.*\n {4}limits of the rules file here, not in force yet/,
+  );
 });

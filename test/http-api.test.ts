@@ -4,6 +4,7 @@ import { type ApiDeps, createApi } from "../src/http/api.ts";
 import type { Decision } from "../src/http/decision.ts";
 import { createHealth } from "../src/http/health.ts";
 import { createHttpServer, type HttpServer } from "../src/http/server.ts";
+import type { AuditQuery } from "../src/queues/audit-store.ts";
 import type { CompletionReport } from "../src/producers/report.ts";
 
 const open: HttpServer[] = [];
@@ -170,7 +171,58 @@ describe("GET /v1/job-groups/{id}", () => {
   });
 });
 
+describe("GET /v1/audit", () => {
+  it("hands on what the query asks for, 50 entries by default", async () => {
+    const asked: AuditQuery[] = [];
+    const { call } = await start({
+      audit: async (query) => {
+        asked.push(query);
+        return { entries: [], next: "7-1" };
+      },
+    });
+    const response = await call("GET", "/v1/audit");
+    expect(await response.json()).toEqual({ entries: [], next: "7-1" });
+    expect(response.headers.get("cache-control")).toBe("no-store");
+    await call("GET", "/v1/audit?limit=3&before=7-1&jobGroup=31");
+    expect(asked).toEqual([{ limit: 50 }, { limit: 3, before: "7-1", jobGroupId: 31 }]);
+  });
+
+  it.each([
+    ["limit=0", "limit: must be at least 1"],
+    ["limit=501", "limit: must be at most 500"],
+    ["limit=many", "limit: must be a whole number"],
+    ["before=yesterday", "before: must be the `next` of the page before"],
+    ["jobGroup=-1", "jobGroup: must be a job group's id"],
+  ])("is 400 with %s, and says why", async (query, words) => {
+    const { call } = await start({ audit: async () => ({ entries: [] }) });
+    expect(await detail(await call("GET", `/v1/audit?${query}`), 400)).toContain(words);
+  });
+
+  it("is for those with a token, and 503 while Redis does not answer", async () => {
+    const { call } = await start({ audit: () => Promise.reject(new Error("redis://:secret@host")) });
+    expect(await detail(await call("GET", "/v1/audit", undefined, "wrong"), 401)).toContain("API_TOKENS");
+    expect(await detail(await call("GET", "/v1/audit"), 503)).not.toContain("secret");
+  });
+});
+
 describe("POST /v1/tasks/{id}/resolve", () => {
+  it("tells where the decision was asked for", async () => {
+    const asked: unknown[] = [];
+    const { call } = await start({
+      resolve: async (_id, _decision, from) => {
+        asked.push(from);
+        return { kind: "unknown" };
+      },
+    });
+    const body = { outcome: "again", reason: "x" };
+    await call("POST", "/v1/tasks/b/resolve", body, "t0ken", { "x-request-id": "req-7" });
+    await call("POST", "/v1/tasks/b/resolve", body, "t0ken", { "x-request-id": "a b" });
+    expect(asked).toEqual([
+      { from: "127.0.0.1", requestId: "req-7" },
+      { from: "127.0.0.1", requestId: expect.stringMatching(/^[\da-f-]{36}$/) },
+    ]);
+  });
+
   it("hands on the decision, with who showed which token", async () => {
     const decisions: Array<[string, Decision]> = [];
     const { call } = await start({

@@ -116,6 +116,7 @@ const TABLE: Record<string, { may: string[]; mustNot: string[] }> = {
       "express",
       "@bull-board/api",
       "@bull-board/api/bullMQAdapter",
+      "helmet",
       "zod-openapi",
       "../producers/a.ts",
       "../queues/a.ts",

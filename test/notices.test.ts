@@ -190,10 +190,10 @@ test("a freshness goal that an open task is past is told once, and again when no
     { ...SALES, freshnessMs: 60_000 },
     { ...SALES, name: "slow", freshnessMs: 86_400_000 },
   ];
-  await records.plan(31, [planOf(31, Date.now() - 61_000)]);
-  await records.plan(32, [planOf(32, Date.now() - 90_000)]);
-  await records.plan(33, [planOf(33, Date.now() - 1_000)]);
-  await records.plan(34, [{ ...planOf(34, Date.now() - 90_000), target: "slow" }]);
+  await records.restore(planOf(31, Date.now() - 61_000));
+  await records.restore(planOf(32, Date.now() - 90_000));
+  await records.restore(planOf(33, Date.now() - 1_000));
+  await records.restore({ ...planOf(34, Date.now() - 90_000), target: "slow" });
   await lookAt(one, { openTasks, targets });
   await lookAt(process(), { openTasks, targets });
   const [missed, ...more] = await told();

@@ -78,6 +78,7 @@ test("the document is valid OpenAPI 3.1 and names the routes that the relay serv
   expect(document.openapi).toMatch(/^3\.1\./);
   expect(await new Validator().validate({ ...document })).toMatchObject({ valid: true });
   expect(Object.keys(document.paths).toSorted()).toEqual([
+    "/v1/audit",
     "/v1/completions",
     "/v1/job-groups/{id}",
     "/v1/job-groups/{id}/explain",
@@ -143,7 +144,22 @@ test("the story of a published, a parked and a decided task is told as it says",
   await expectAnswer(decide, 404, resolve(decision, "jobgroup-1-nothing"));
   await expectAnswer(decide, 200, resolve(decision));
   await expectAnswer(decide, 409, resolve(decision));
-  expect(await expectAnswer(route, 200, story(lost))).toMatchObject({ tasks: [{ decisions: [decision] }] });
+  expect(await expectAnswer(route, 200, story(lost))).toMatchObject({
+    tasks: [{ decisions: [decision] }],
+    audit: [
+      { action: "resolve: published", outcome: "asked", who: "API token 1", reason: decision.reason },
+      { outcome: "done" },
+      { outcome: "asked" },
+      { outcome: "refused", detail: expect.stringContaining("not parked") },
+    ],
+  });
+  const page = await expectAnswer("GET /v1/audit", 200, ask("GET", `/v1/audit?jobGroup=${lost}&limit=3`));
+  expect(page).toMatchObject({
+    entries: [{ outcome: "refused", role: "api" }, {}, {}],
+    next: expect.any(String),
+  });
+  await expectAnswer("GET /v1/audit", 400, ask("GET", "/v1/audit?limit=0"));
+  await expectAnswer("GET /v1/audit", 401, ask("GET", "/v1/audit", undefined, "wrong"));
   await expectAnswer(route, 400, story("x"));
   await expectAnswer(route, 404, story(987_654));
 });
@@ -158,7 +174,11 @@ test("an explanation is as it says, of one that is published, reported or unhear
   });
   await relay.report(id);
   await site.ended(id);
-  expect(await expectAnswer(route, 200, explain(id))).toMatchObject({ tasks: [{ state: "published" }] });
+  expect(await expectAnswer(route, 200, explain(id))).toMatchObject({
+    tasks: [{ state: "published" }],
+    targets: [{ limits: "in force" }],
+    fleet: { same: true },
+  });
   expect(await expectAnswer(route, 200, explain(987_654))).toMatchObject({ platform: { known: false } });
   await expectAnswer(route, 400, explain("x"));
 });
@@ -175,6 +195,7 @@ test("while Redis is away the answers are those that it names", async () => {
   const batch = await expectAnswer("POST /v1/completions", 503, post([{ jobGroupId: 2 }, {}]));
   expect(batch["results"]).toHaveLength(2);
   await expectAnswer("GET /v1/job-groups/{id}", 503, fetch(`${other.url}/v1/job-groups/2`, { headers }));
+  await expectAnswer("GET /v1/audit", 503, fetch(`${other.url}/v1/audit`, { headers }));
   const explained = fetch(`${other.url}/v1/job-groups/2/explain`, { headers });
   await expectAnswer("GET /v1/job-groups/{id}/explain", 503, explained);
 });

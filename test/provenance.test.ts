@@ -3,6 +3,7 @@ import { type DispatchDeps, dispatchCompletion } from "../src/processors/dispatc
 import type { RememberedReport } from "../src/queues/completion-record.ts";
 import { parsePlan } from "../src/queues/payloads.ts";
 import { rulesNeed } from "../src/rules/lookups.ts";
+import { undecidedRules } from "../src/rules/undecided.ts";
 import type { PublishPlan } from "../src/rules/model.ts";
 import { parseRules } from "../src/rules/parse-rules.ts";
 import { planPublishes } from "../src/rules/plan-publishes.ts";
@@ -87,6 +88,7 @@ test("of many reports a task lists the first and the newest four, and counts all
     rules: {
       current: parseRules(JSON.stringify(RULES), "rules.yaml").rules,
       needs: rulesNeed,
+      undecided: undecidedRules,
       plan: planPublishes,
     },
     fanOut: {

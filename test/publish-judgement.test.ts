@@ -235,11 +235,12 @@ describe("an attempt that is used up", () => {
       },
       platform: { listJobs: () => Promise.resolve([]), listTables: () => Promise.resolve([]) },
       park: () => Promise.resolve(),
+      events: { started: () => undefined, retried: () => undefined, ended: () => undefined },
       clock: { random: () => random },
       run: { tell: () => undefined, show: () => undefined },
       nowMs: () => START_AT,
     } as unknown as PublishTask;
-    const outcome = await useAttempt(task, "no luck", atLeastMs);
+    const outcome = await useAttempt(task, "platform-error", "no luck", atLeastMs);
     return { outcome, record: written.at(-1) };
   }
 

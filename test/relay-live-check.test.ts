@@ -1,6 +1,9 @@
+import { mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pino } from "pino";
 import { expect, test } from "vitest";
-import { readConfig } from "../src/config.ts";
+import { type Config, readConfig } from "../src/config.ts";
 import { createRelay } from "../src/relay.ts";
 import { keysOf } from "../src/queues/names.ts";
 import { eventually } from "./support/eventually.ts";
@@ -27,17 +30,19 @@ const RULES = {
 const WARN = 40;
 
 /** A relay in this process, and the lines of its log that speak of the check. */
-async function startWithLog(site: Site, env: Record<string, string> = {}) {
+async function startWithLog(site: Site, env: Record<string, string> = {}, more: Partial<Config> = {}) {
   const lines: { level: number; msg: string }[] = [];
   const write = (text: string) => void lines.push(JSON.parse(text));
-  const relay = createRelay(readConfig({ ...site.env, ...env }), pino({ level: "debug" }, { write }));
+  const config = { ...readConfig({ ...site.env, ...env }), ...more };
+  const relay = createRelay(config, pino({ level: "debug" }, { write }));
   let stopped: Promise<void> | undefined;
   const stop = () => (stopped ??= relay.stop());
   releaseLater(stop);
   await relay.start();
   const warned = () =>
     lines.filter(({ level, msg }) => level === WARN && /check/.test(msg)).map(({ msg }) => msg);
-  return { stop, warned };
+  const rulesAre = () => lines.filter(({ msg }) => msg === "new rules are in force");
+  return { stop, warned, rulesAre };
 }
 
 test("a start warns of connections that cannot be published to, starts all the same and shuts no gate", async () => {
@@ -71,11 +76,25 @@ test("a platform that never answers delays neither the start nor the stop, and a
   expect(warned()).toEqual([]);
 });
 
-test("a process that neither dispatches nor publishes asks nothing", async () => {
+test.each(["web", "poll"])("a process with the role %s alone asks too", async (ROLES) => {
   const site = await openSite({ rules: RULES });
-  const web = await startWithLog(site, { ROLES: "web" });
-  const worker = await startWithLog(site, { ROLES: "publish" });
-  await eventually(() => worker.warned().length === 2);
-  expect(web.warned()).toEqual([]);
+  const { warned } = await startWithLog(site, { ROLES });
+  await eventually(() => warned().length === 2);
+  expect(site.simulator.requests({ kind: "person" })).toHaveLength(1);
+});
+
+test("a start without a rules file asks once the file has come, and no more when it changes", async () => {
+  const site = await openSite({ rules: RULES });
+  const folder = await mkdtemp(join(tmpdir(), "publish-relay-live-"));
+  releaseLater(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "rules.yaml");
+  const { warned, rulesAre } = await startWithLog(site, { RULES_FILE: path }, { rulesFileNamed: false });
+  expect(site.simulator.requests()).toHaveLength(0);
+  await writeFile(path, JSON.stringify({ version: 1, ...RULES }));
+  await eventually(() => warned().length === 2);
+  await writeFile(path, JSON.stringify({ version: 1, ...RULES, rules: [] }));
+  await eventually(() => rulesAre().length === 2, { what: "the changed file" });
+  await writeFile(path, JSON.stringify({ version: 1, ...RULES }));
+  await eventually(() => rulesAre().length === 3, { what: "the file as it was" });
   expect(site.simulator.requests({ kind: "person" })).toHaveLength(1);
 });

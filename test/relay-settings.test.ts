@@ -56,7 +56,9 @@ test("a mistake in the rules file ends the start with code 2, its line and its c
   ];
   const relay = await start({ RULES_FILE: "my-rules.yaml" }, { "my-rules.yaml": rules.join("\n") });
   expect(await relay.exited).toEqual({ code: 2, signal: null });
-  expect(relay.output()).toMatch(/^my-rules\.yaml:8:19.*"seles".*sales/m);
+  expect(relay.output()).toMatch(
+    /^my-rules\.yaml:8:19: error: .*"seles".*sales.*\n {2}8 \|.*\n {4}\| {19}\^{5}$/m,
+  );
   expect(relay.output()).toMatch(/^my-rules\.yaml:9:49.*append/m);
 });
 

@@ -3,7 +3,9 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { Job } from "bullmq";
 import { expect, test } from "vitest";
+import { keysOf } from "../src/queues/names.ts";
 import { eventually } from "./support/eventually.ts";
+import { openRedis } from "./support/redis.ts";
 import { openSite, only } from "./support/relay.ts";
 import { releaseLater } from "./support/release.ts";
 
@@ -58,20 +60,30 @@ test("a target that left the rules lives on, through a restart of every process,
   const delayed = (await eventually(async () => (await queue.getDelayed())[0], {
     what: "a task that waits an hour for its next attempt",
   })) as Job;
+  const redis = openRedis();
+  const { targets, rules } = keysOf(site.namespace);
+  const idle = (await redis.hget(targets, "sales")) ?? "";
   await Promise.all(before.map(({ stop }) => stop()));
 
   const env = { RULES_FILE: await fileOf(rulesFor("finance")) };
   const after = await site.start(env);
   await site.start({ ...env, ROLES: "publish" });
   const shown = await eventually(async () => {
-    const targets = await board(after.url);
-    return targets.length === 2 ? targets : undefined;
+    const queues = await board(after.url);
+    return queues.length === 2 ? queues : undefined;
   });
   expect(shown.map(({ name }) => name)).toEqual(["publish.finance", "publish.sales"]);
   expect(shown[0]?.description).not.toContain("NO LONGER IN THE RULES");
   expect(shown[1]?.description).toContain("NO LONGER IN THE RULES");
 
   expect(await metricsOf(after.url)).toContain('queue="publish.sales"');
+
+  // One that has nothing to do goes with the next look at those that left the rules; this one does not.
+  await redis.hset(targets, { idle });
+  await redis.hset(rules, "rev", "another");
+  await eventually(async () => (await redis.hexists(targets, "idle")) === 0, { what: "the idle one gone" });
+  expect(await redis.hexists(targets, "sales")).toBe(1);
+  expect((await board(after.url)).map(({ name }) => name)).toContain("publish.sales");
 
   await delayed.promote();
   expect(only(await site.ended(2)).record).toMatchObject({ state: "published" });

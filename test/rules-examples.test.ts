@@ -1,14 +1,26 @@
 import { readdirSync, readFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { Ajv } from "ajv";
+import { pino } from "pino";
 import { expect, test } from "vitest";
 import { parse } from "yaml";
+import { createSimulator } from "../simulator/simulator.ts";
+import { readConfig } from "../src/config.ts";
+import { runExplain } from "../src/explain-command.ts";
+import type { Explanation } from "../src/processors/explain-job-group.ts";
+import { createCompletionRecords } from "../src/queues/completion-record.ts";
+import { keysOf } from "../src/queues/names.ts";
 import { rulesFileSchema } from "../src/rules/contract.ts";
 import { explainRules } from "../src/rules/match-rules.ts";
 import type { JobGroupFacts } from "../src/rules/model.ts";
 import { parseRules } from "../src/rules/parse-rules.ts";
 import { planPublishes } from "../src/rules/plan-publishes.ts";
+import { runCommand } from "./support/command-line.ts";
+import { newNamespace, openRedis, redisUrl } from "./support/redis.ts";
+import { releaseLater } from "./support/release.ts";
 
 const folder = new URL("../examples/", import.meta.url);
+const pathOf = (name: string) => fileURLToPath(new URL(name, folder));
 const read = (name: string) => readFileSync(new URL(name, folder), "utf8");
 const load = (name: string) => parseRules(read(name), name);
 
@@ -49,6 +61,132 @@ test.each(files)("%s is good, without a warning, and fits the schema that it nam
   const fits = new Ajv({ strict: false }).compile(rulesFileSchema());
   fits(parse(read(name)));
   expect(fits.errors).toBeNull();
+});
+
+test.each(files)("%s passes the command check, which lists its publications", async (name) => {
+  const path = pathOf(name);
+  const { code, output } = await runCommand(["check", path]);
+  expect({ code, output }).toMatchObject({
+    code: 0,
+    output: expect.stringContaining(`${path}: good, version `),
+  });
+  const json = await runCommand(["check", path, "--json"]);
+  const { errors, warnings, publications } = JSON.parse(json.output) as Record<string, { rule: string }[]>;
+  expect({ code: json.code, errors, warnings }).toEqual({ code: 0, errors: [], warnings: [] });
+  const listed = load(name).rules.rules.flatMap(({ name: rule, publish }) => publish.map(() => rule));
+  expect(publications?.map(({ rule }) => rule)).toEqual(listed);
+});
+
+interface Explained {
+  readonly recipeId: number;
+  readonly ranfrom?: string;
+  readonly labels?: Readonly<Record<string, string>>;
+  /** For each rule in the order of the file, whether it matches. */
+  readonly matches: readonly boolean[];
+  /** The whole of each publish request's body but for what all have; `id`: the job group, `date`: `YYYYMMDD` of its end. */
+  readonly puts: (id: number, date: string) => readonly [number, string, string, string][];
+}
+
+const explained: Record<string, Explained> = {
+  "rules.yaml": {
+    recipeId: 27,
+    matches: [true, true],
+    puts: (id, date) => [
+      [2, "public", "orders", "load"],
+      [3, "reports", `orders_${id}`, "truncateAndLoad"],
+      [4, "archive", `job_${date}_${id}`, "createAndLoad"],
+    ],
+  },
+  "date-tables.yaml": {
+    recipeId: 41,
+    matches: [true],
+    puts: (_, date) => [
+      [2, "events", `events_${date}`, "load"],
+      [2, "events", `events_${date.slice(0, 4)}_${date.slice(4, 6)}`, "load"],
+    ],
+  },
+  "environments.yaml": {
+    recipeId: 27,
+    labels: { env: "prod" },
+    matches: [false, true],
+    puts: () => [[3, "public", "orders", "load"]],
+  },
+  "nightly-replace.yaml": {
+    recipeId: 28,
+    ranfrom: "schedule",
+    matches: [true, false],
+    puts: () => [[2, "nightly", "customers", "truncateAndLoad"]],
+  },
+  "tenants.yaml": {
+    recipeId: 50,
+    labels: { tenant: "acme" },
+    matches: [true, true],
+    puts: (_, date) => [
+      [2, "tenant_acme", "usage", "upsert"],
+      [2, "tenant_acme", `invoices_${date.slice(0, 4)}_${date.slice(4, 6)}`, "truncateAndLoad"],
+    ],
+  },
+  "three-targets.yaml": {
+    recipeId: 27,
+    matches: [true],
+    puts: (id) => [
+      [2, "public", "invoices", "upsert"],
+      [3, "reports", "invoices", "truncateAndLoad"],
+      [4, "archive", `invoices_${id}`, "createAndLoad"],
+    ],
+  },
+};
+
+test("the command explain tells the exact bodies that each of them leads to, for a job group of the platform", async () => {
+  const simulator = createSimulator({
+    settings: {
+      flows: [{ id: 11, name: "Nightly sales" }],
+      recipes: [
+        { id: 41, name: "clicks", flowId: 12 },
+        { id: 50, name: "usage", flowId: 12 },
+      ],
+    },
+  });
+  await simulator.start();
+  releaseLater(() => simulator.stop());
+  const namespace = newNamespace();
+  const records = createCompletionRecords(openRedis(), keysOf(namespace), 60_000);
+  expect(Object.keys(explained).toSorted()).toEqual(files.toSorted());
+  for (const [name, { recipeId, ranfrom, labels, matches, puts }] of Object.entries(explained)) {
+    const id = simulator.createJobGroup({ recipeId, webhook: false, ...(ranfrom && { ranfrom }) });
+    if (labels) await records.merge(id, { source: "webhook", labels });
+    const config = readConfig({
+      DESIGNER_CLOUD_URL: simulator.url,
+      DESIGNER_CLOUD_TOKEN: "simulator-token",
+      REDIS_URL: redisUrl(),
+      NAMESPACE: namespace,
+      RULES_FILE: pathOf(name),
+    });
+    const { text, ok } = await runExplain({ jobGroupId: id, json: true }, config, pino({ level: "silent" }));
+    const { rules, tasks, notes, facts: found } = JSON.parse(text) as Explanation;
+    expect({ name, ok, notes, matches: rules.map((rule) => rule.matches) }).toEqual({
+      name,
+      ok: true,
+      notes: [],
+      matches,
+    });
+    const date = found.finishedAt?.slice(0, 10).replaceAll("-", "") ?? "";
+    expect(tasks.map(({ request }) => request)).toEqual(
+      puts(id, date).map(([connection, schema, table, action]) => ({
+        method: "PUT",
+        path: `/v4/jobGroups/${id}/publish`,
+        body: {
+          connection: { id: connection },
+          path: [schema],
+          table,
+          action,
+          inputFormat: "avro",
+          flowNodeId: recipeId,
+        },
+        exact: true,
+      })),
+    );
+  }
 });
 
 test("environments: the label decides, and without it nothing is published", () => {

@@ -21,15 +21,17 @@ ${extra === "" ? "" : `        ${extra}\n`}`;
 
 const withWhen = (when: string) => withPublication().replace("when: all", when);
 
-function problemsOf(text: string): string[] {
+function errorOf(text: string): RulesError | undefined {
   try {
     parseRules(text, "rules.yaml");
   } catch (error) {
     if (!(error instanceof RulesError)) throw error;
-    return error.message.split("\n");
+    return error;
   }
-  return [];
+  return undefined;
 }
+
+const problemsOf = (text: string): string[] => errorOf(text)?.message.split("\n") ?? [];
 
 const publicationOf = (text: string) => parseRules(text, "rules.yaml").rules.rules[0]?.publish[0];
 
@@ -380,7 +382,7 @@ rules:
     [
       "two rules of one name",
       withPublication() + withPublication().slice(head.length),
-      /another rule is named "orders" too/,
+      /another rule is named "orders" too \(line 5\)/,
     ],
   ])("is refused with %s", (_, text, words) => {
     expect(problemsOf(text).join("\n")).toMatch(words);
@@ -389,7 +391,9 @@ rules:
   it("is refused when one rule publishes twice to what Redshift takes for one table", () => {
     const second = (table: string, more = "") =>
       withPublication(`\n      - { target: sales, table: "${table}", action: create${more} }`);
-    expect(problemsOf(second("ORDERS"))).toEqual([expect.stringMatching(/already/)]);
+    expect(problemsOf(second("ORDERS"))).toEqual([
+      expect.stringMatching(/^rules\.yaml:12:\d+ .*already \(line 9; Redshift does not tell A from a\)/),
+    ]);
     expect(problemsOf(second("ORDERS", ", schema: PUBLIC"))).toEqual([expect.stringMatching(/already/)]);
     expect(problemsOf(second("ORDERS", ", schema: other"))).toEqual([]);
     expect(problemsOf(second("orders_{labels.a}"))).toEqual([]);
@@ -398,6 +402,51 @@ rules:
     expect(dated("t_{date}", "T_{date:YYYYMM}{date:DD}")).toEqual([expect.stringMatching(/already/)]);
     expect(dated("t_{date:YYYY_MM}", "t_{date:YYYY}_{date:MM}")).toEqual([expect.stringMatching(/already/)]);
     expect(dated("t_{date:YYYY_MM}", "t_{date:YYYYMM}")).toEqual([]);
+  });
+
+  it("shows under each the line with carets at the place, also behind tabs and wide letters and in a long line", () => {
+    const shown = (text: string) =>
+      (errorOf(text)?.show() ?? []).map((one) => one.replace(/error: .*/, "error: ...").split("\n"));
+    expect(shown(withPublication("attempts: 0", "lod").replace("schema:", "shema:"))).toEqual([
+      ["rules.yaml:3:10: error: ...", "  3 |   sales: { connection: 2, shema: public }", "    |          ^"],
+      [
+        "rules.yaml:3:27: error: ...",
+        "  3 |   sales: { connection: 2, shema: public }",
+        "    |                           ^^^^^",
+      ],
+      ["rules.yaml:10:17: error: ...", "  10 |         action: lod", "     |                 ^^^"],
+      ["rules.yaml:11:19: error: ...", "  11 |         attempts: 0", "     |                   ^"],
+    ]);
+    const odd = 'table:\t{x: "注文"}\t# \u001b[31m';
+    expect(shown(withPublication().replace("table: orders", odd).replaceAll("\n", "\r\n"))).toEqual([
+      ["rules.yaml:9:16: error: ...", '  9 |         table: {x: "注文"} #  [31m', "    |                ^"],
+    ]);
+    const wide = withPublication().replace("target: sales", '"注文e\u0301": 1\n        target: sales');
+    expect(shown(wide)).toEqual([
+      ["rules.yaml:8:9: error: ...", '  8 |       - "注文e\u0301": 1', "    |         ^^^^^^^"],
+    ]);
+    const file = { version: 1, targets: {}, rules: Array(40).fill({ name: "", when: "all", publish: [] }) };
+    const lines = shown(JSON.stringify(file)).map(([, line = "", carets = ""]) => {
+      expect(line.length).toBeLessThan(120);
+      return line.slice(carets.indexOf("^"), carets.length);
+    });
+    expect(new Set(lines)).toEqual(new Set(['""', "["]));
+  });
+
+  it("names what was probably meant beside the words", () => {
+    const suggested = (text: string) => errorOf(text)?.problems.map(({ suggestion }) => suggestion);
+    expect(suggested(withPublication("attemps: 3", "lod"))).toEqual(["load", "attempts"]);
+    expect(suggested(withPublication().replace("table: orders", "table: 't{date:yyyy}'"))).toEqual([
+      "{date:YYYY}",
+    ]);
+    expect(suggested(withPublication("", "nothing"))).toEqual([undefined]);
+  });
+
+  it("tells of a `when` that holds unknown keys alone those keys, and not that it is empty", () => {
+    expect(problemsOf(withWhen("when: { recipie: 27, flwo: 1 }"))).toEqual([
+      expect.stringMatching(/when\.recipie: unknown key/),
+      expect.stringMatching(/when\.flwo: unknown key/),
+    ]);
   });
 
   it("tells a mistake behind an alias once", () => {
@@ -464,6 +513,23 @@ describe("warnings", () => {
     ["format: csv", /^rules\.yaml:11:17 rules\[0\]\.publish\[0\]\.format: format is csv/],
   ])("come with %s", (line, words) => {
     expect(parseRules(withPublication(line), "rules.yaml").warnings).toEqual([expect.stringMatching(words)]);
+  });
+
+  it("name a publication that an earlier rule always takes the place of, and none that it may", () => {
+    const rule = (name: string, when: string, table: string, more = "") =>
+      `  - { name: ${name}, when: ${when}, ${more} publish: [{ target: sales, table: "${table}", action: load }] }\n`;
+    const warned = (...rules: string[]) =>
+      parseRules(head + rules.join(""), "rules.yaml").warned.map(({ line, message }) => `${line} ${message}`);
+    expect(warned(rule("a", "all", "t_{date}"), rule("b", "{ flow: 1 }", "T_{date:YYYYMMDD}"))).toEqual([
+      expect.stringMatching(/^6 is never sent: rule "a" \(line 5\), earlier in the file, takes the same/),
+    ]);
+    expect(warned(rule("a", "{ flow: [1] }", "t"), rule("b", "{ flow: 1 }", "t"))).toEqual([
+      expect.stringMatching(/^6 is never sent/),
+    ]);
+    expect(warned(rule("a", "{ flow: 1 }", "t"), rule("b", "{ recipe: 1 }", "t"))).toEqual([]);
+    expect(warned(rule("a", "all", "t"), rule("b", "all", "u"))).toEqual([]);
+    expect(warned(rule("a", "all", "t", "enabled: false,"), rule("b", "all", "t"))).toEqual([]);
+    expect(warned(rule("a", "all", "t"), rule("b", "all", "t", "enabled: false,"))).toEqual([]);
   });
 
   it("name a table or schema that SQL has to quote, and no template", () => {

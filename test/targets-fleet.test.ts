@@ -1,5 +1,5 @@
 import { pino } from "pino";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { keysOf } from "../src/queues/names.ts";
 import { createTargetStore } from "../src/queues/target-store.ts";
 import { createTargets, type Targets } from "../src/relay-targets.ts";
@@ -25,22 +25,32 @@ interface Member {
   readonly targets: Targets;
   /** The file of this process becomes another one. */
   change(rules: Rules): void;
+  /** How often it gave a sign of life, and wrote definitions. */
+  beats(): number;
+  writes(): number;
 }
 
 /** Processes that share a namespace; `limits` holds the concurrencies as they were written last. */
-function openFleet() {
+function openFleet({ adoptEveryMs = 60_000 } = {}) {
   const redis = openRedis();
   const keys = keysOf(newNamespace());
   const limits = new Map<string, number>();
+  const refusing = { limits: false };
+  const lines: string[] = [];
   const start = async (first: Rules): Promise<Member> => {
     let rules = first;
+    const store = createTargetStore(redis, keys);
+    const beat = vi.fn<typeof store.beat>(store.beat);
+    const register = vi.fn<typeof store.register>(store.register);
     const targets = createTargets({
-      store: createTargetStore(redis, keys),
+      store: { ...store, beat, register },
       rules: () => rules,
       setLimits: async (all) => {
+        if (refusing.limits) throw new Error("Redis is full");
         for (const { name, concurrency } of all) limits.set(name, concurrency);
       },
-      log: pino({ level: "silent" }),
+      log: pino({ level: "warn" }, { write: (line) => void lines.push(line) }),
+      adoptEveryMs,
     });
     releaseLater(() => targets.leave());
     await targets.join();
@@ -50,9 +60,11 @@ function openFleet() {
         rules = next;
         targets.rulesChanged();
       },
+      beats: () => beat.mock.calls.length,
+      writes: () => register.mock.calls.length,
     };
   };
-  return { redis, keys, limits, start };
+  return { redis, keys, limits, refusing, lines, start };
 }
 
 const concurrencyOf = ({ targets }: Member): number | undefined => targets.find("sales")?.concurrency;
@@ -137,4 +149,64 @@ test("what a Redis that came back empty has forgotten is written again", async (
   await redis.del(keys.rules, keys.rulesSeen, keys.targets, keys.processes);
   await eventually(() => limits.get("sales") === 5, { what: "the limit" });
   expect(await redis.hkeys(keys.targets)).toEqual(["sales"]);
+});
+
+test("limits that could not be written are written later, and a file that had come already is no change again", async () => {
+  const { limits, refusing, lines, start } = openFleet();
+  const one = await start(OLD);
+  const two = await start(OLD);
+  refusing.limits = true;
+  one.change(NEW);
+  await eventually(() => lines.some((line) => line.includes("Redis is full")), { what: "the refusal" });
+  // Somebody goes back, and the other process hears of it first.
+  two.change(NEW);
+  await eventually(() => two.targets.fleet().newest === "new", { what: "the new file" });
+  two.change(OLD);
+  await eventually(() => two.targets.fleet().newest === "old", { what: "the old file" });
+  limits.clear();
+  const beats = one.beats();
+  await eventually(() => one.beats() >= beats + 2, { what: "two more looks" });
+  refusing.limits = false;
+  await eventually(() => limits.get("sales") === 1 && concurrencyOf(one) === 1, { what: "the old limit" });
+  expect(one.targets.fleet()).toEqual({ versions: ["new", "old"], newest: "old" });
+});
+
+test("an open task of a target that nobody has registered finds a worker later too, and gets its limits from rules that name it", async () => {
+  const { redis, keys, limits, lines, start } = openFleet({ adoptEveryMs: 0 });
+  const { targets } = await start(NEW);
+  const plan = JSON.stringify({ target: "lost", connection: 2, schema: "public" });
+  await redis.hset(keys.group(31), "plan:task:2/public/orders", plan);
+  await redis.zadd(keys.open, 1, "publish.lost\tjobgroup-31-2-public-orders\t31\ttask:2/public/orders");
+  await eventually(() => targets.find("lost")?.concurrency === 1, { what: "the target of the open task" });
+  expect(limits.get("lost")).toBe(1);
+  expect(lines.filter((line) => line.includes("no rules are known"))).toHaveLength(1);
+
+  // Older rules than those of the other process, but the only ones that know the target.
+  await redis.zadd(keys.rulesSeen, 1, "old");
+  await start(file("old", { lost: 3 }));
+  await eventually(() => targets.find("lost")?.concurrency === 3, { what: "the limits by rules" });
+});
+
+test("a definition that cannot be read is written anew by the newest rules alone, and told once", async () => {
+  const { redis, keys, limits, lines, start } = openFleet();
+  const older = await start(file("old", { sales: 1, other: 2 }));
+  await start(NEW);
+  await eventually(() => older.targets.fleet().newest === "new", { what: "the newer rules" });
+  limits.clear();
+  await redis.hset(keys.targets, "sales", "{ half a definition", "other", "{}");
+  await redis.hset(keys.rules, "rev", "another");
+  const inRedis = async (): Promise<unknown> => JSON.parse((await redis.hget(keys.targets, "sales")) ?? "");
+  await eventually(async () => ((await inRedis()) as { version: string }).version === "new", {
+    what: "the definition of the newest rules",
+  });
+  await eventually(() => limits.get("sales") === 5, { what: "their limits" });
+  const told = () => lines.filter((line) => line.includes("cannot be read")).length;
+  await eventually(() => told() === 2, { what: "a line of each process" });
+
+  const writes = older.writes();
+  const beats = older.beats();
+  await eventually(() => older.beats() >= beats + 2, { what: "two more looks" });
+  expect(older.writes()).toBe(writes);
+  expect(await redis.hget(keys.targets, "other")).toBe("{}");
+  expect(told()).toBe(2);
 });

@@ -6,6 +6,8 @@ const ERROR_WORDS_MAX = 300;
 const id = z.union([z.number().int(), z.string().regex(/^\d+$/).transform(Number)]);
 const ref = z.union([id, z.object({ id }).transform((object) => object.id)]).nullish();
 const text = z.string().nullish();
+/** An empty name is none. */
+const name = text.transform((given) => (given?.trim() ? given : undefined));
 /** ISO time or epoch milliseconds, as epoch milliseconds. */
 const time = z
   .union([z.number(), z.string().transform((iso) => Date.parse(iso))])
@@ -143,11 +145,11 @@ export const outputsAnswer = z
   .transform((outputs) => ({ files: outputs.files ?? [], tables: outputs.tables ?? [] }));
 
 export const recipeAnswer = z
-  .object({ id, name: text, flow: ref })
+  .object({ id, name, flow: ref })
   .transform((recipe) => ({ id: recipe.id, ...present({ name: recipe.name, flowId: recipe.flow }) }));
 
 export const flowAnswer = z
-  .object({ id, name: text })
+  .object({ id, name })
   .transform((flow) => ({ id: flow.id, ...present({ name: flow.name }) }));
 
 const address = z.object({ host: text, port: z.union([z.number(), z.string()]).nullish(), database: text });

@@ -3,7 +3,11 @@ import { gateShutMs } from "./gate-policy.ts";
 
 /** Where the gate is kept, so that all processes wait together. */
 export interface GateKeeper {
-  shut(said: string, timesMs: readonly number[]): Promise<{ mine: boolean; ms: number; inARow: number }>;
+  shut(
+    said: string,
+    timesMs: readonly number[],
+    reason: GateReason,
+  ): Promise<{ mine: boolean; ms: number; inARow: number }>;
   answered(): Promise<void>;
   look(): Promise<{ ms: number }>;
 }
@@ -67,6 +71,6 @@ async function shut(
       ...(failure.retryAfterMs !== undefined && { retryAfterMs: failure.retryAfterMs }),
     }),
   );
-  const { mine, ms, inARow } = await keeper.shut(words, timesMs);
+  const { mine, ms, inARow } = await keeper.shut(words, timesMs, reason);
   if (mine) events.onShut({ reason, words, ms, inARow });
 }

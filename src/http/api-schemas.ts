@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { MAX_BATCH } from "../producers/accept-batch.ts";
 import { reportSchema } from "../producers/report-schema.ts";
+import { WAIT_CAUSES } from "../queues/waits.ts";
 import { taskStateSchema } from "../queues/record.ts";
 
 // Answers are loose: they may gain fields, and whoever reads them passes over what it does not know.
@@ -100,9 +101,21 @@ const task = z
     words: z.string().optional().meta({ description: "The last that is to be said of the task." }),
     publishJobId: z.int().optional(),
     requestId: z.string().optional().meta({ description: "The platform's id of the last publish request." }),
+    finishedAt: time.meta({ description: "When the job group finished on the platform." }),
     submittingAt: time.optional(),
     submittedAt: time.optional(),
     endedAt: time.optional(),
+    waited: z.partialRecord(z.enum(WAIT_CAUSES), z.int()).meta({
+      description: "Milliseconds by cause, of the waits that are over.",
+      examples: [{ pace: 12_000 }],
+    }),
+    waits: z
+      .looseObject({ cause: z.enum(WAIT_CAUSES), since: time, words: z.string() })
+      .optional()
+      .meta({ description: "Why it waits at this moment." }),
+    steps: z
+      .array(z.string())
+      .meta({ description: "What its runs told, each line with its time; kept as long as its job." }),
     evidence: z
       .record(z.string(), z.unknown())
       .optional()
@@ -119,6 +132,33 @@ const task = z
       .optional(),
   })
   .meta({ id: "Task", description: "One publish of the job group into one table." });
+
+const auditEntry = z
+  .looseObject({
+    id: z.string(),
+    at: time,
+    who: z.string().meta({ description: "The person's name, or what is known in its place." }),
+    role: z.enum(["operator", "viewer", "api", "command line"]),
+    from: z.string().meta({ description: "The address that was asked from." }),
+    action: z.string().meta({ examples: ["pause", "resolve: again"] }),
+    outcome: z.enum(["asked", "done", "refused", "failed"]),
+    follows: z.string().optional().meta({ description: "The entry that it tells the end of." }),
+    queue: z.string().optional(),
+    taskId: z.string().optional(),
+    jobGroupId: z.int().optional(),
+    target: z.string().optional(),
+    reason: z.string().optional(),
+    detail: z.string().optional(),
+    requestId: z.string().optional(),
+  })
+  .meta({ id: "AuditEntry", description: "What somebody asked for, or how that went." });
+
+export const auditPage = z
+  .looseObject({
+    entries: z.array(auditEntry),
+    next: z.string().optional().meta({ description: "The `before` of the next page; absent on the last." }),
+  })
+  .meta({ id: "AuditPage", description: "What operators did, newest first." });
 
 export const story = z
   .looseObject({
@@ -148,6 +188,9 @@ export const story = z
       .optional(),
     summary: z.string().meta({ examples: ["published 2 of 3, 1 parked"] }),
     tasks: z.array(task),
+    audit: z
+      .array(auditEntry)
+      .meta({ description: "What operators did about the job group: the newest 100, in their order." }),
   })
   .meta({ id: "Story", description: "How a job group and each of its publish tasks stand." });
 

@@ -10,8 +10,11 @@ import {
 } from "../producers/problem.ts";
 import { MAX_BODY_BYTES, readBody, refuseType, sendTooLarge } from "../producers/read-body.ts";
 import { createSecretCheck } from "../producers/secrets.ts";
-import { decide, type Resolve } from "./decision.ts";
+import type { Audit } from "../queues/audit-store.ts";
+import { readAuditQuery } from "./audit-route.ts";
+import { type AskedFrom, decide, type Resolve } from "./decision.ts";
 import { createOpenApi, type RouteName } from "./openapi.ts";
+import { nameRequest } from "./request-log.ts";
 
 /** What the API can do; a route whose function is absent is 404. */
 export interface ApiDeps extends AcceptDeps {
@@ -19,6 +22,7 @@ export interface ApiDeps extends AcceptDeps {
   readonly story?: (jobGroupId: number) => Promise<unknown>;
   readonly explain?: (jobGroupId: number) => Promise<unknown>;
   readonly resolve?: Resolve;
+  readonly audit?: Audit["list"];
 }
 
 export interface ApiOptions {
@@ -28,6 +32,8 @@ export interface ApiOptions {
   readonly maxBytes?: number;
   /** How long a look-up may take before 503; default 10,000 (`explain` asks the platform). */
   readonly lookUpTimeoutMs?: number;
+  /** The asker's address; default: the connection's. */
+  readonly addressOf?: (req: IncomingMessage) => string;
 }
 
 interface Call {
@@ -37,6 +43,7 @@ interface Call {
   readonly id: string;
   /** Which of the tokens was shown, from 1. */
   readonly token: number;
+  readonly asked: AskedFrom;
 }
 
 interface Route {
@@ -47,6 +54,7 @@ interface Route {
 /** The handler of `/v1/*`, for backend services and operators' scripts. */
 export function createApi(deps: ApiDeps, options: ApiOptions): Handler {
   const { maxBytes = MAX_BODY_BYTES, lookUpTimeoutMs = 10_000 } = options;
+  const { addressOf = (req) => req.socket.remoteAddress ?? "unknown" } = options;
   const tokens = options.tokens.filter((token) => token.length > 0);
   const whichToken = createSecretCheck(tokens);
   const routes = createRoutes(deps, maxBytes, lookUpTimeoutMs).map(({ name, run }) => {
@@ -72,7 +80,8 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Handler {
         detail: "The id in the path is not percent-encoded UTF-8: encode it.",
       });
     }
-    route.run({ req, res, id, token }).catch((error: unknown) => {
+    const asked = { from: addressOf(req), requestId: nameRequest(req, res) };
+    route.run({ req, res, id, token, asked }).catch((error: unknown) => {
       deps.log?.warn({ err: error, path, ...requestOf(res) }, "call of the API failed: answered 503");
       sendProblem(res, { status: 503, detail: AWAY, headers: { "retry-after": "2" } });
     });
@@ -84,7 +93,7 @@ const AWAY =
   "The relay cannot answer just now: Redis, or the platform if it was asked, does not answer. Ask again.";
 
 function createRoutes(deps: ApiDeps, maxBytes: number, lookUpTimeoutMs: number): readonly Route[] {
-  const { story, explain, resolve } = deps;
+  const { story, explain, resolve, audit } = deps;
   const routes: Route[] = [{ name: "POST /v1/completions", run: takeReports(deps, maxBytes) }];
   if (story !== undefined) {
     const run = (call: Call) => lookUp(call, (id) => within(lookUpTimeoutMs, story(id)));
@@ -97,9 +106,17 @@ function createRoutes(deps: ApiDeps, maxBytes: number, lookUpTimeoutMs: number):
   if (resolve !== undefined) {
     const run = (call: Call) =>
       withBody(call, maxBytes, undefined, (body) =>
-        decide(call, body, (id, decision) => within(lookUpTimeoutMs, resolve(id, decision))),
+        decide(call, body, (...decision) => within(lookUpTimeoutMs, resolve(...decision))),
       );
     routes.push({ name: "POST /v1/tasks/{id}/resolve", run });
+  }
+  if (audit !== undefined) {
+    const run = async ({ req, res }: Call) => {
+      const query = readAuditQuery(req.url ?? "");
+      if ("status" in query) return sendProblem(res, query);
+      sendJson(res, 200, await within(lookUpTimeoutMs, audit(query)), NO_STORE);
+    };
+    routes.push({ name: "GET /v1/audit", run });
   }
   let document: object | undefined;
   routes.push({

@@ -4,10 +4,19 @@ import { ExpressAdapter } from "@bull-board/express";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
 import { requestOf, sendProblem, type Problem } from "../producers/problem.ts";
 import { BOARD_PATH } from "./server.ts";
-import { createAdmit, type BoardAccess } from "./board-access.ts";
+import type { Audit, AuditLog } from "../queues/audit-store.ts";
+import type { Guard } from "./access.ts";
+import type { Person } from "./accounts.ts";
+import { createBoardActions } from "./board-actions.ts";
 import { boardName, plainName, toAdapters, type BoardQueue, type JobLink } from "./board-queues.ts";
+import { createSecurityHeaders } from "./security-headers.ts";
 
-export interface BoardOptions extends BoardAccess {
+export interface BoardOptions {
+  readonly guard: Guard;
+  /** Where every action is written before it is done. */
+  readonly audit: Audit;
+  /** Are the calls allowed that take jobs away or change them? Default: no. */
+  readonly dangerous?: boolean;
   readonly queues: readonly BoardQueue[];
   /** Where the app is mounted; default `/board`. */
   readonly basePath?: string;
@@ -18,7 +27,7 @@ export interface BoardOptions extends BoardAccess {
   readonly title?: string;
   /** A badge in the header, say for the environment. */
   readonly environment?: { readonly label: string; readonly color: string };
-  readonly log?: { warn(fields: object, message: string): void };
+  readonly log: AuditLog;
   /** Is Redis away? Then the board says so at once instead of waiting for it. */
   readonly isAway?: () => boolean;
 }
@@ -29,11 +38,8 @@ export interface Board {
   setQueues(queues: readonly BoardQueue[]): void;
 }
 
-/** Set by us on each request that is let in, after whatever the asker sent under this name. */
-const ROLE_HEADER = "x-publish-relay-role";
-
 /**
- * Bull Board behind a login, a guard against foreign pages, and security headers.
+ * Bull Board behind a login, a guard against foreign pages, a list of what may be done, and security headers.
  *
  * A queue answers to its BullMQ name too: `/board/queue/publish.sales/<jobId>` leads to the job's page,
  * `/board/api/queues/publish.sales/...` is served, and whoever is no page of a browser is told that name.
@@ -41,12 +47,18 @@ const ROLE_HEADER = "x-publish-relay-role";
 export function createBoard(options: BoardOptions): Board {
   const { basePath = BOARD_PATH } = options;
   const names = new Map<string, string>();
+  // By the headers of their request: the one object that Bull Board hands on as it came.
+  const people = new WeakMap<object, Person>();
+  const { log, audit, dangerous = false } = options;
+  const whoAsks = (headers: object) => people.get(headers);
+  const actions = createBoardActions({ audit, log, dangerous, whoAsks, refuse });
   const adapter = new ExpressAdapter();
   adapter.setBasePath(basePath);
+  actions.follow(adapter);
   const bullBoard = createBullBoard({
     queues: [],
     serverAdapter: adapter,
-    options: { uiConfig: uiConfig(options), handlerHooks: { after: adaptList } },
+    options: { uiConfig: uiConfig(options), handlerHooks: { after: adaptList(whoAsks, dangerous) } },
   });
   const setQueues = (queues: readonly BoardQueue[]) => {
     names.clear();
@@ -61,8 +73,8 @@ export function createBoard(options: BoardOptions): Board {
   router.disable("x-powered-by");
   const app = express();
   app.disable("x-powered-by");
-  app.use(securityHeaders, guard(options), refuseWhileAway(options), byQueueName(names, basePath));
-  app.use(basePath, router);
+  app.use(secure(), admit(options, people), refuseWhileAway(options), byQueueName(names, basePath));
+  app.use(basePath, actions.router, router);
   app.use((_req, res) =>
     sendProblem(res, { status: 404, detail: `There is nothing here. The board is at ${basePath}.` }),
   );
@@ -84,31 +96,36 @@ function uiConfig(options: BoardOptions) {
   };
 }
 
-/** No frame, no foreign script, no request elsewhere: the page's web font is left out, so it also loads offline. */
-const HEADERS: Readonly<Record<string, string>> = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self' 'unsafe-inline'; img-src 'self' data:; font-src 'self'; " +
-    "connect-src 'self'; worker-src 'self' blob:; base-uri 'self'; form-action 'self'; frame-ancestors 'none'",
-  "x-frame-options": "DENY",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "same-origin",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-};
-
-const securityHeaders: RequestHandler = (req, res, next) => {
-  for (const [name, value] of Object.entries(HEADERS)) res.setHeader(name, value);
-  // Job data must not stay in caches; the files have names that change with their content.
-  if (!req.path.includes("/static/")) res.setHeader("cache-control", "no-store");
-  next();
-};
-
-function guard(access: BoardAccess): RequestHandler {
-  const admit = createAdmit(access);
+function secure(): RequestHandler {
+  const setHeaders = createSecurityHeaders();
   return (req, res, next) => {
-    const who = admit(req);
+    setHeaders(req, res);
+    next();
+  };
+}
+
+function admit({ guard, log }: BoardOptions, people: WeakMap<object, Person>): RequestHandler {
+  return async (req, res, next) => {
+    const who = await guard.identify(req);
     if ("status" in who) return refuse(res, who);
-    req.headers[ROLE_HEADER] = who.role;
+    const changes = req.method !== "GET" && req.method !== "HEAD";
+    const problem = changes ? guard.mayChange(req, who, "json") : undefined;
+    if (problem !== undefined) {
+      // Not into the trail: a viewer, or a foreign page, could fill it until it has lost what operators did.
+      log.warn(
+        {
+          who: who.name,
+          role: who.role,
+          from: who.from,
+          method: req.method,
+          url: req.originalUrl,
+          ...problem,
+        },
+        "a change was refused",
+      );
+      return refuse(res, problem);
+    }
+    people.set(req.headers, who);
     next();
   };
 }
@@ -129,20 +146,24 @@ function refuse(res: Parameters<RequestHandler>[1], problem: Problem): void {
 }
 
 /**
- * A viewer's page leaves out the buttons that would be refused; the guard does not depend on it. A script is told
- * BullMQ's names: only the page needs the groups in them.
+ * A page leaves out the buttons that would be refused, as far as Bull Board has a word for them; the guard does not
+ * depend on it. A script is told BullMQ's names: only the page needs the groups in them.
  */
-const adaptList: NonNullable<BoardHooks["after"]> = ({ route, request }, result) => {
-  const { queues } = result.body as { queues?: { name: string }[] };
-  if (route !== "/api/queues" || queues === undefined) return result;
-  const readOnly = request.headers[ROLE_HEADER] === "viewer" ? NO_CONTROLS : {};
-  const name = (given: string) => (isPage(request.headers) ? given : plainName(given));
-  return {
-    ...result,
-    body: { queues: queues.map((queue) => ({ ...queue, name: name(queue.name), ...readOnly })) },
+const adaptList =
+  (whoAsks: (headers: object) => Person | undefined, dangerous: boolean): NonNullable<BoardHooks["after"]> =>
+  ({ route, request }, result) => {
+    const { queues } = result.body as { queues?: { name: string }[] };
+    if (route !== "/api/queues" || queues === undefined) return result;
+    const readOnly = whoAsks(request.headers)?.role === "operator" ? {} : NO_CONTROLS;
+    const controls = { ...(dangerous ? {} : NO_DANGERS), ...readOnly };
+    const name = (given: string) => (isPage(request.headers) ? given : plainName(given));
+    return {
+      ...result,
+      body: { queues: queues.map((queue) => ({ ...queue, name: name(queue.name), ...controls })) },
+    };
   };
-};
 
+const NO_DANGERS = { allowCompletedRetries: false, supportsGlobalRateLimit: false };
 const NO_CONTROLS = { readOnlyMode: true, allowRetries: false, allowCompletedRetries: false };
 
 /** A page names itself; over plain http, where browsers send no Sec-Fetch headers, too. */
@@ -178,7 +199,11 @@ function answerError(log: BoardOptions["log"]): ErrorRequestHandler {
     if (error instanceof URIError) {
       return refuse(res, { status: 400, detail: "The address is not percent-encoded UTF-8: encode it." });
     }
-    log?.warn({ err: error, ...requestOf(res) }, "the board could not answer");
+    const { status } = error as { status?: unknown };
+    if (typeof status === "number" && status >= 400 && status < 500) {
+      return refuse(res, { status, detail: `The body cannot be read: ${String((error as Error).message)}` });
+    }
+    log.warn({ err: error, ...requestOf(res) }, "the board could not answer");
     refuse(res, {
       status: 500,
       detail: "The board could not answer: the relay's log says why. Is Redis there?",

@@ -17,8 +17,15 @@ type DecisionResult =
   | { readonly kind: "unknown" }
   | { readonly kind: "refused"; readonly detail: string };
 
+/** Where a decision was asked for, as the audit trail is to tell. */
+export interface AskedFrom {
+  /** The address. */
+  readonly from: string;
+  readonly requestId: string;
+}
+
 /** Carries a decision out. */
-export type Resolve = (taskId: string, decision: Decision) => Promise<DecisionResult>;
+export type Resolve = (taskId: string, decision: Decision, asked: AskedFrom) => Promise<DecisionResult>;
 
 /** What a decision is sent as. */
 export const decisionBody = z
@@ -40,7 +47,17 @@ const DECISION_HINT =
 
 /** Reads a decision, hands it on, and answers with what became of it. `id` names the task, `token` who asks. */
 export async function decide(
-  { res, id, token }: { readonly res: ServerResponse; readonly id: string; readonly token: number },
+  {
+    res,
+    id,
+    token,
+    asked,
+  }: {
+    readonly res: ServerResponse;
+    readonly id: string;
+    readonly token: number;
+    readonly asked: AskedFrom;
+  },
   body: Buffer,
   resolve: Resolve,
 ): Promise<void> {
@@ -56,7 +73,7 @@ export async function decide(
   const { outcome, reason, by } = parsed.data;
   // A name in the body is a claim; the token is what was shown.
   const who = by === undefined ? `API token ${token}` : `${by} (API token ${token})`;
-  const result = await resolve(id, { outcome, reason, by: who });
+  const result = await resolve(id, { outcome, reason, by: who }, asked);
   switch (result.kind) {
     case "resolved":
       return sendJson(res, 200, result.task);

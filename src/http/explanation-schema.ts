@@ -66,8 +66,13 @@ const count = z.int().nonnegative();
 const target = z
   .looseObject({
     name: z.string(),
-    inRules: z.boolean(),
-    connection: z.int().optional(),
+    inRules: z.boolean().meta({ description: "Is it in the rules of the process that answers?" }),
+    limits: z.enum(["in force", "not in force yet", "not known"]).meta({
+      description:
+        "Where connection, pace and concurrency come from: the fleet goes by them; they stand in the rules file of the process that answers alone; nobody knows them.",
+    }),
+    limitsWords: z.string().meta({ description: "Whose they are." }),
+    connection: z.int().optional().meta({ description: "Absent: not known." }),
     pace: z
       .looseObject({
         max: z.int(),
@@ -76,8 +81,8 @@ const target = z
         nextStartInMs: z.number().meta({ description: "When the next start is due; 0: now." }),
       })
       .nullable()
-      .meta({ description: "null: no rate limit." }),
-    concurrency: z.int().nullable().meta({ description: "null: the target is not in the rules." }),
+      .meta({ description: "null: no rate limit; with limits that are not known: not known." }),
+    concurrency: z.int().nullable().meta({ description: "null: not known." }),
     paused: z.boolean(),
     breaker: z.looseObject({ open: z.boolean(), failures: count, openMs: z.number(), words: z.string() }),
     queue: z.looseObject({ waiting: count, delayed: count, active: count }),
@@ -89,6 +94,13 @@ export const explanation = z
     jobGroupId: z.int(),
     detail: z.string().meta({ description: "What comes of the job group, in a sentence or two." }),
     rulesVersion: z.string().nullable().meta({ description: "null: this process has no rules." }),
+    fleet: z
+      .looseObject({
+        rulesVersion: z.string().nullable().meta({ description: "null: the fleet never had any rules." }),
+        same: z.boolean().meta({ description: "Are they the rules that were asked?" }),
+        words: z.string(),
+      })
+      .meta({ description: "The newest rules of the fleet, beside those that were asked." }),
     platform: z.looseObject({
       answered: z.boolean().meta({ description: "Did the platform answer all that was asked?" }),
       known: z.boolean().meta({ description: "Did it describe the job group?" }),

@@ -15,11 +15,15 @@ export interface HealthOptions {
 
 const NO_STORE = { "cache-control": "no-store" };
 
+export interface Health {
+  readonly healthz: Handler;
+  readonly readyz: Handler;
+  /** What `/readyz` would answer. */
+  readonly isReady: () => Promise<boolean>;
+}
+
 /** `/healthz` says that the process answers; `/readyz` asks the checks, all at once, and lists each. */
-export function createHealth(
-  checks: readonly ReadyCheck[],
-  options: HealthOptions = {},
-): { readonly healthz: Handler; readonly readyz: Handler } {
+export function createHealth(checks: readonly ReadyCheck[], options: HealthOptions = {}): Health {
   const { checkTimeoutMs = 1_000 } = options;
   // Askers that come while the checks run share their answer: a slow Redis is not asked more for being slow.
   let running: Promise<Readiness> | undefined;
@@ -31,6 +35,7 @@ export function createHealth(
   };
   return {
     healthz: onlyGet((_req, res) => sendJson(res, 200, { status: "alive" }, NO_STORE)),
+    isReady: async () => (await ask()).status === "ready",
     readyz: onlyGet((_req, res) => {
       void ask().then((readiness) =>
         sendJson(res, readiness.status === "ready" ? 200 : 503, readiness, NO_STORE),

@@ -3,7 +3,18 @@ import { createDocument, type ZodOpenApiOperationObject, type ZodOpenApiResponse
 import { MAX_BATCH, MAX_BATCH_BYTES } from "../producers/accept-batch.ts";
 import { MAX_BODY_BYTES } from "../producers/read-body.ts";
 import { REPORT_EXAMPLE } from "../producers/report-schema.ts";
-import { accepted, batch, batchAnswer, problem, report, resolved, story, tested } from "./api-schemas.ts";
+import {
+  accepted,
+  auditPage,
+  batch,
+  batchAnswer,
+  problem,
+  report,
+  resolved,
+  story,
+  tested,
+} from "./api-schemas.ts";
+import { auditParameters } from "./audit-route.ts";
 import { decisionBody } from "./decision.ts";
 import { explanation } from "./explanation-schema.ts";
 
@@ -13,6 +24,7 @@ export type RouteName =
   | "GET /v1/job-groups/{id}"
   | "GET /v1/job-groups/{id}/explain"
   | "POST /v1/tasks/{id}/resolve"
+  | "GET /v1/audit"
   | "GET /v1/openapi.json";
 
 /** The OpenAPI document of the routes that a relay serves, made from the schemas that it reads and answers with. */
@@ -146,6 +158,17 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
         413: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
         503: AWAY,
       }),
+    },
+  },
+  "GET /v1/audit": {
+    operationId: "listAudit",
+    summary: "What operators did, newest first",
+    description:
+      "Each action is written before it is done (asked); a later entry that follows it tells how it went. About the newest 100,000 are kept.",
+    requestParams: { query: auditParameters },
+    responses: {
+      200: json("A page of the trail.", auditPage),
+      ...problems({ 400: "A parameter is not what is expected; detail names it.", 503: AWAY }),
     },
   },
   "GET /v1/openapi.json": {

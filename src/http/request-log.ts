@@ -16,6 +16,16 @@ const SANE_ID = /^[A-Za-z0-9][A-Za-z0-9._:/+=@-]{0,127}$/;
 const LINES_A_SECOND = 20;
 const PATH_MAX = 200;
 
+/** The id of a request, in the audit trail and the log: what the asker or a proxy calls it, or a new one. */
+export function nameRequest(req: IncomingMessage, res: ServerResponse): string {
+  const named = res.getHeader(REQUEST_ID);
+  if (typeof named === "string") return named;
+  const given = req.headers[REQUEST_ID];
+  const id = typeof given === "string" && SANE_ID.test(given) ? given : randomUUID();
+  res.setHeader(REQUEST_ID, id);
+  return id;
+}
+
 /** Gives each request its id, in the answer's header, and the log a line of each that is refused or fails. */
 export function createRequestNames(log: RequestLog | undefined): Handler {
   let second = 0;
@@ -59,9 +69,7 @@ export function createRequestNames(log: RequestLog | undefined): Handler {
   }
 
   return (req, res) => {
-    const given = req.headers[REQUEST_ID];
-    const id = typeof given === "string" && SANE_ID.test(given) ? given : randomUUID();
-    res.setHeader(REQUEST_ID, id);
+    const id = nameRequest(req, res);
     if (!log) return;
     const startedAt = performance.now();
     res.once("finish", () => tell(log, id, req, res, performance.now() - startedAt));

@@ -7,6 +7,7 @@ import type {
 } from "../queues/completion-record.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
+import { untoldWords } from "./gaps.ts";
 import {
   asFirstSeen,
   type FactsPlatform,
@@ -18,6 +19,7 @@ import {
 } from "./job-group-facts.ts";
 import { hasEnded } from "../rules/task-state.ts";
 import type { JobGroupFacts, Provenance, PublishPlan, Rules } from "../rules/model.ts";
+import type { UndecidedRule } from "../rules/undecided.ts";
 
 export interface DispatchDeps {
   readonly platform: FactsPlatform;
@@ -27,6 +29,7 @@ export interface DispatchDeps {
     readonly current: Rules;
     needs(rules: Rules): Needs;
     plan(rules: Rules, facts: JobGroupFacts): Planned;
+    undecided(rules: Rules, facts: JobGroupFacts): readonly UndecidedRule[];
   };
   /** Adds a job for each task; a task whose job exists is left alone. */
   readonly fanOut: {
@@ -47,10 +50,12 @@ export interface Planned {
 /** A job group that is not known, or has not ended: first look again after 5 s, then slower. */
 const LOOK_AGAIN_FIRST_MS = 5_000;
 const LOOK_AGAIN_MAX_MS = 5 * 60_000;
-/** A job group that the platform does not know for so long after its report is none. */
+/** A job group that the platform does not know for so long after its report is none; nor is a name that it does not tell. */
 const UNKNOWN_AFTER_MS = 15 * 60_000;
 /** A job group that does not end for so long is left; a later report opens it again. */
 const ENDLESS_AFTER_MS = 7 * 24 * 60 * 60_000;
+/** Rules whose targets Redis does not know are not those in force, or will be known within so long. */
+const RULES_AGAIN_MS = 1_000;
 /** While the gate is shut, dispatch asks again so often. */
 const GATE_LOOK_MS = 1_000;
 
@@ -91,9 +96,8 @@ async function judge(
   run: Run,
 ): Promise<Verdict | Outcome> {
   const ageMs = deps.now() - (completion.reportedAt ?? deps.now());
-  let group: JobGroup | undefined;
   try {
-    group = await deps.platform.getJobGroup(jobGroupId, run.signal);
+    const group = await deps.platform.getJobGroup(jobGroupId, run.signal);
     const standing = standingOf(group);
     switch (standing.kind) {
       case "finished":
@@ -106,26 +110,36 @@ async function judge(
         }
         return lookAgain(run, ageMs, standing.words);
     }
-    return await dispatch(group, completion, deps, run);
+    return await dispatch(group, completion, ageMs, deps, run);
   } catch (error) {
-    return notAnswered(jobGroupId, ageMs, run, error, group !== undefined);
+    return notAnswered(jobGroupId, ageMs, run, error);
   }
 }
 
 async function dispatch(
   group: JobGroup,
   completion: Dispatched,
+  ageMs: number,
   deps: DispatchDeps,
   run: Run,
-): Promise<Verdict> {
-  const { current, needs, plan } = deps.rules;
-  const facts = await gatherFacts(
+): Promise<Verdict | Outcome> {
+  const { current, needs, plan, undecided } = deps.rules;
+  const { facts, gaps } = await gatherFacts(
     asFirstSeen(group, completion.planned),
     completion.labels,
     deps.platform,
     needs(current),
     run.signal,
   );
+  // Nothing is sent by halves: of two rules for one table the first that matches counts.
+  const untold = untoldWords(group.id, gaps, () => undecided(current, facts));
+  if (untold !== undefined) {
+    const { words, advice } = untold;
+    // One that was reported early, and ran long, is waited for as well.
+    const sinceMs = Math.min(ageMs, Math.max(0, deps.now() - group.updatedAt));
+    if (sinceMs <= UNKNOWN_AFTER_MS) return lookAgain(run, sinceMs, words);
+    return verdict("failed", `${words}. To mend it, ${advice}; then report the job group again`);
+  }
   const planned = plan(current, facts);
   const reports = provenanceOf(completion);
   const plans = planned.plans.map((one): PublishPlan => ({ ...one, reports }));
@@ -140,6 +154,11 @@ async function dispatch(
   }
   const first = await deps.fanOut.first(group.id, plans);
   const standing = await deps.records.plan(group.id, plans, first);
+  if (!standing) {
+    // The rules changed under this run, or Redis came back empty: the rules in force are registered within a second.
+    run.tell("A target of these rules is not registered any more: dispatching again by the rules in force");
+    return { next: "later", inMs: RULES_AGAIN_MS };
+  }
   const open = plans.filter((_, i) => !standing[i] || !hasEnded(standing[i].state));
   const missing = await Promise.all(
     open.map(async (one) => (standing[plans.indexOf(one)] && (await deps.fanOut.hasJob(one)) ? [] : [one])),
@@ -188,21 +207,12 @@ function summary(
   ].join("; ");
 }
 
-function notAnswered(
-  jobGroupId: number,
-  ageMs: number,
-  run: Run,
-  error: unknown,
-  known: boolean,
-): Verdict | Outcome {
+function notAnswered(jobGroupId: number, ageMs: number, run: Run, error: unknown): Verdict | Outcome {
   if (run.signal.aborted) return { next: "hand-over" };
   if (!(error instanceof PlatformError)) throw error;
   const { failure, message } = error;
   switch (failure.next) {
     case "refused":
-      // The job group is there: it is its recipe or flow that the platform does not find.
-      if (known && isUnknown(error))
-        return ageMs > UNKNOWN_AFTER_MS ? verdict("failed", message) : lookAgain(run, ageMs, message);
       if (!isUnknown(error)) return verdict("failed", message);
       if (ageMs > UNKNOWN_AFTER_MS) {
         return verdict("unknown", `The platform does not know job group ${jobGroupId}: ${message}`);

@@ -8,17 +8,29 @@ import { summariseJobGroup } from "./summarise-job-group.ts";
 export interface ExplainDeps extends JudgeDeps {
   /** How the fleet's gate to the platform stands. */
   gate(): Promise<{ readonly ms: number; readonly words: string }>;
-  /** How a target and its queue stand. */
-  target(name: string): Promise<TargetStanding>;
+  /** How targets and their queues stand, in the order of their names here. */
+  targets(names: readonly string[]): Promise<readonly TargetStanding[]>;
+  /** The version of the newest rules that the fleet took up; undefined when it never had any. */
+  newestRules(): Promise<string | undefined>;
 }
+
+/**
+ * Where a target's connection, pace and concurrency come from: the fleet goes by them; or they stand in the rules file of
+ * this process alone; or nobody knows them.
+ */
+export type Limits = "in force" | "not in force yet" | "not known";
 
 /** How a target stands; times are milliseconds. */
 export interface TargetStanding {
   readonly name: string;
   /** Is it in the rules of this process? */
   readonly inRules: boolean;
+  readonly limits: Limits;
+  /** Whose they are. */
+  readonly limitsWords: string;
+  /** Absent when it is not known. */
   readonly connection?: number;
-  /** `null`: no rate limit. */
+  /** `null`: no rate limit; or, with limits that are not known, not known. */
   readonly pace: {
     readonly max: number;
     readonly perMs: number;
@@ -26,7 +38,7 @@ export interface TargetStanding {
     /** When the next start is due; 0: now. */
     readonly nextStartInMs: number;
   } | null;
-  /** Publishes at once over all processes; `null` when the target is not in the rules. */
+  /** Publishes at once over all processes; `null` when they are not known. */
   readonly concurrency: number | null;
   readonly paused: boolean;
   readonly breaker: {
@@ -45,6 +57,8 @@ export interface Explanation {
   readonly detail: string;
   /** The version of the rules that were asked; `null`: this process has none. */
   readonly rulesVersion: string | null;
+  /** The newest rules of the fleet, `null` when it never had any, beside those that were asked. */
+  readonly fleet: { readonly rulesVersion: string | null; readonly same: boolean; readonly words: string };
   readonly platform: { readonly answered: boolean; readonly known: boolean; readonly words: string };
   readonly gate: { readonly shutMs: number; readonly words: string };
   /** What the rules were asked about, as far as it is known. */
@@ -103,17 +117,22 @@ interface ExplainedTask {
  * for what the platform does. Rejects when Redis cannot be read.
  */
 export async function explainJobGroup(jobGroupId: number, deps: ExplainDeps): Promise<Explanation> {
-  const [judged, gate] = await Promise.all([judgeJobGroup(jobGroupId, {}, deps), deps.gate()]);
+  const [judged, gate, newest] = await Promise.all([
+    judgeJobGroup(jobGroupId, {}, deps),
+    deps.gate(),
+    deps.newestRules(),
+  ]);
   const { completion, recorded, look, notes } = judged;
   const tasks = explainTasks(judged);
-  const names = [...new Set(tasks.map(({ target }) => target))];
-  const targets = await Promise.all(names.map((name) => deps.target(name)));
+  const targets = await deps.targets([...new Set(tasks.map(({ target }) => target))]);
   const { finishedAt, ...facts } = look.facts;
+  const rulesVersion = typeof deps.rules === "string" ? null : deps.rules.current.version;
   const unreported = completion ? "" : `Nobody reported job group ${jobGroupId} to this relay. `;
   return {
     jobGroupId,
     detail: `${unreported}${judged.words}`,
-    rulesVersion: typeof deps.rules === "string" ? null : deps.rules.current.version,
+    rulesVersion,
+    fleet: compareRules(rulesVersion, newest ?? null),
     platform: { answered: look.answered, known: look.known, words: look.words },
     gate: { shutMs: gate.ms, words: gate.words },
     facts: { ...facts, ...(look.known && { finishedAt: new Date(finishedAt).toISOString() }) },
@@ -135,6 +154,15 @@ export async function explainJobGroup(jobGroupId: number, deps: ExplainDeps): Pr
         }
       : null,
   };
+}
+
+function compareRules(asked: string | null, newest: string | null): Explanation["fleet"] {
+  const same = asked !== null && asked === newest;
+  const told = (words: string): Explanation["fleet"] => ({ rulesVersion: newest, same, words });
+  if (newest === null) return told("no relay has run with any rules yet");
+  if (same) return told("the newest of the fleet");
+  const asks = asked === null ? "no rules were asked here" : `those asked here are version ${asked}`;
+  return told(`the fleet's newest rules are version ${newest}, ${asks}: give all the same file`);
 }
 
 function firstFailed(reasons: readonly Reason[]): { failed?: Omit<Reason, "holds"> } {

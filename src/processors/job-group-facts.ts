@@ -1,6 +1,7 @@
 import { PlatformError } from "../errors.ts";
 import type { RecordedTask } from "../queues/completion-record.ts";
 import type { JobGroupFacts } from "../rules/model.ts";
+import { type Gap, type Gaps, noFlow, noName, noRecipe, refusedGap } from "./gaps.ts";
 
 /** A job group as the platform describes it; times are epoch milliseconds. */
 export interface JobGroup {
@@ -56,45 +57,94 @@ export function asFirstSeen(group: JobGroup, planned: readonly RecordedTask[]): 
   return { ...group, updatedAt: Math.min(group.updatedAt, ...planned.map(({ plan }) => plan.finishedAt)) };
 }
 
-/** Brings together what the rules go by; asks the platform for recipe and flow as far as the rules need them. */
+/** What the rules go by, and what the platform did not tell of it. */
+export interface Gathered {
+  readonly facts: JobGroupFacts;
+  /** A rule that does not need it does not mind: see `untoldWords`. */
+  readonly gaps: Gaps;
+}
+
+/**
+ * Brings together what the rules go by; asks the platform for recipe and flow as far as the rules need them.
+ *
+ * What it refuses for good, or answers without a name, is a gap. Rejects when it cannot answer now.
+ */
 export async function gatherFacts(
   group: JobGroup,
   labels: Readonly<Record<string, string>>,
   platform: Pick<FactsPlatform, "getRecipe" | "getFlow">,
   needs: Needs,
   signal: AbortSignal,
-): Promise<JobGroupFacts> {
-  const { recipeId } = group;
-  const recipe =
-    recipeId === undefined
-      ? undefined
-      : needs.recipe
-        ? await platform.getRecipe(recipeId, signal)
-        : { id: recipeId };
-  const flowId = recipe && "flowId" in recipe ? recipe.flowId : undefined;
-  const flow =
-    flowId === undefined
-      ? undefined
-      : needs.flowName
-        ? await platform.getFlow(flowId, signal)
-        : { id: flowId };
-  return {
+): Promise<Gathered> {
+  const recipe = await askRecipe(group, platform, needs, signal);
+  const flow = await askFlow(recipe, platform, needs, signal);
+  const facts: JobGroupFacts = {
     jobGroupId: group.id,
     finishedAt: group.updatedAt,
     labels,
     ...(group.name !== undefined && { name: group.name }),
-    ...(recipe && {
-      recipe: { id: recipe.id, ...("name" in recipe && recipe.name !== undefined && { name: recipe.name }) },
-    }),
-    ...(flow && {
-      flow: { id: flow.id, ...("name" in flow && flow.name !== undefined && { name: flow.name }) },
-    }),
+    ...(recipe.found && { recipe: named(recipe.found) }),
+    ...(flow.found && { flow: named(flow.found) }),
     ...(group.flowRunId !== undefined && { flowRun: group.flowRunId }),
     ...(group.creatorId !== undefined && { creator: group.creatorId }),
     ...(group.workspaceId !== undefined && { workspace: group.workspaceId }),
     ...(group.ranFrom !== undefined && { ranFrom: group.ranFrom }),
   };
+  return { facts, gaps: { ...(recipe.gap && { recipe: recipe.gap }), ...(flow.gap && { flow: flow.gap }) } };
 }
+
+interface Named {
+  readonly id: number;
+  readonly name?: string;
+}
+interface Asked<T extends Named> {
+  readonly found?: T;
+  readonly gap?: Gap;
+  /** The platform gave no answer to go on from. */
+  readonly refused?: true;
+}
+type AskedRecipe = Asked<Named & { readonly flowId?: number }>;
+
+async function askRecipe(
+  { id, recipeId }: JobGroup,
+  platform: Pick<FactsPlatform, "getRecipe">,
+  needs: Needs,
+  signal: AbortSignal,
+): Promise<AskedRecipe> {
+  if (recipeId === undefined) return { gap: noRecipe(id), refused: true };
+  if (!needs.recipe) return { found: { id: recipeId } };
+  return askNamed("recipe", recipeId, () => platform.getRecipe(recipeId, signal));
+}
+
+async function askFlow(
+  recipe: AskedRecipe,
+  platform: Pick<FactsPlatform, "getFlow">,
+  needs: Needs,
+  signal: AbortSignal,
+): Promise<Asked<Named>> {
+  if (recipe.refused && recipe.gap) return { gap: recipe.gap };
+  if (!recipe.found || !needs.recipe) return {};
+  const { id, flowId } = recipe.found;
+  if (flowId === undefined) return { gap: noFlow(id) };
+  if (!needs.flowName) return { found: { id: flowId } };
+  return askNamed("flow", flowId, () => platform.getFlow(flowId, signal));
+}
+
+async function askNamed<T extends Named>(
+  kind: "recipe" | "flow",
+  id: number,
+  ask: () => Promise<T>,
+): Promise<Asked<T | Named>> {
+  try {
+    const found = await ask();
+    return found.name === undefined ? { found, gap: noName(kind, id) } : { found };
+  } catch (error) {
+    if (!(error instanceof PlatformError) || error.failure.next !== "refused") throw error;
+    return { found: { id }, gap: refusedGap(kind, id, error, isUnknown(error)), refused: true };
+  }
+}
+
+const named = ({ id, name }: Named): Named => ({ id, ...(name !== undefined && { name }) });
 
 /** The platform does not know what was asked for (and not: it cannot answer). */
 export function isUnknown(error: unknown): boolean {

@@ -1,20 +1,25 @@
 import type { Completion, RecordedTask } from "../queues/completion-record.ts";
 import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
 import { taskKey } from "../rules/task-identity.ts";
+import type { UndecidedRule } from "../rules/undecided.ts";
 import type { DispatchDeps } from "./dispatch-completion.ts";
+import { untoldWords } from "./gaps.ts";
 import type { FactsPlatform } from "./job-group-facts.ts";
 import { type Look, lookAtJobGroup, NEEDS_NOTHING } from "./look-at-job-group.ts";
 
 export interface JudgeDeps {
   /** Reads the job group's record. */
   read(jobGroupId: number): Promise<{ completion?: Completion; tasks: readonly RecordedTask[] }>;
-  /** Asked past the gate, which a question must not move. */
+  /** Asked past the gate, which a question must not move; and afresh, for a person wants to see what was just mended. */
   readonly platform: FactsPlatform;
   /** Why the platform may not be asked now; undefined when it may. */
   held(): Promise<string | undefined>;
   /** What dispatch goes by; a string says why there are no rules. */
   readonly rules:
-    | (DispatchDeps["rules"] & { explain(rules: Rules, facts: JobGroupFacts): Explained })
+    | (Omit<DispatchDeps["rules"], "undecided"> & {
+        explain(rules: Rules, facts: JobGroupFacts): Explained;
+        undecided(rules: Rules, facts: JobGroupFacts, groupKnown?: boolean): readonly UndecidedRule[];
+      })
     | string;
   /** How long the platform is waited for, in milliseconds. */
   readonly platformTimeoutMs: number;
@@ -72,29 +77,31 @@ export async function judgeJobGroup(
   const [{ completion, tasks: recorded }, held] = await Promise.all([deps.read(jobGroupId), deps.held()]);
   const needs = typeof rules === "string" ? NEEDS_NOTHING : rules.needs(rules.current);
   const all = { ...completion?.labels, ...labels };
-  const look = await lookAtJobGroup(jobGroupId, all, needs, held, { ...deps, planned: recorded });
-  const judged = typeof rules === "string" ? NO_RULES : askRules(rules, look, recorded);
+  const seen = await lookAtJobGroup(jobGroupId, all, needs, held, { ...deps, planned: recorded });
+  const { untold, ...judged } = typeof rules === "string" ? NO_RULES : askRules(rules, seen, recorded);
+  const look = untold === undefined ? seen : { blocked: untold, ...seen };
   return { completion, recorded, look, ...judged, words: tell(jobGroupId, look, rules, judged) };
 }
 
 type Answer = Pick<Judged, "rules" | "planned" | "notes">;
-const NO_RULES: Answer = { rules: [], planned: [], notes: [] };
+const NO_RULES: Answer & { untold?: string } = { rules: [], planned: [], notes: [] };
 
 function askRules(
   rules: Exclude<JudgeDeps["rules"], string>,
-  { facts, answered, blocked }: Look,
+  { facts, gaps, known }: Look,
   recorded: readonly RecordedTask[],
-): Answer {
+): Answer & { untold?: string } {
   const { plans, problems, conflicts } = rules.plan(rules.current, facts);
   const states = new Map(recorded.map(({ plan, record }) => [taskKey(plan), record.state]));
   // What was not heard cannot rule a rule out.
-  const isOpen = ({ field, found, holds }: Reason): boolean =>
-    holds || (!field.startsWith("labels.") && found === "not known");
-  const allTold = answered && (blocked === undefined || facts.recipe !== undefined);
+  const undecided = rules.undecided(rules.current, facts, known);
+  const open = new Set(undecided.map(({ rule }) => rule));
+  const untold = untoldWords(facts.jobGroupId, gaps, () => undecided)?.words;
   return {
+    ...(untold !== undefined && { untold: `${untold}; it would be asked again for a while` }),
     rules: rules.explain(rules.current, facts).map(({ rule, matches, reasons }) => ({
       name: rule,
-      matches: matches || (!allTold && reasons.every(isOpen) ? "unknown" : false),
+      matches: matches || (open.has(rule) ? "unknown" : false),
       reasons,
     })),
     planned: plans.map((plan) => ({ plan, state: states.get(taskKey(plan)) ?? "new" })),

@@ -1,6 +1,7 @@
 import { PlatformError } from "../errors.ts";
 import type { RecordedTask } from "../queues/completion-record.ts";
 import type { JobGroupFacts } from "../rules/model.ts";
+import type { Gaps } from "./gaps.ts";
 import {
   asFirstSeen,
   type FactsPlatform,
@@ -20,6 +21,8 @@ export interface Look {
   readonly words: string;
   /** As far as they are known. */
   readonly facts: JobGroupFacts;
+  /** What it did not tell of recipe and flow. */
+  readonly gaps: Gaps;
   /** Why nothing would be published, whatever the rules say. */
   readonly blocked?: string;
 }
@@ -49,7 +52,7 @@ export async function lookAtJobGroup(
 ): Promise<Look> {
   const reportAlone: JobGroupFacts = { jobGroupId, finishedAt: now(), labels };
   if (held !== undefined)
-    return { answered: false, known: false, words: `Not asked: ${held}`, facts: reportAlone };
+    return { answered: false, known: false, words: `Not asked: ${held}`, facts: reportAlone, gaps: {} };
   const signal = AbortSignal.timeout(platformTimeoutMs);
   const whyNot = (error: unknown): string => {
     if (signal.aborted) return `The platform did not answer within ${platformTimeoutMs / 1_000} s`;
@@ -61,9 +64,9 @@ export async function lookAtJobGroup(
     group = asFirstSeen(await platform.getJobGroup(jobGroupId, signal), planned);
   } catch (error) {
     const words = whyNot(error);
-    if (!isUnknown(error)) return { answered: false, known: false, words, facts: reportAlone };
+    if (!isUnknown(error)) return { answered: false, known: false, words, facts: reportAlone, gaps: {} };
     const blocked = `The platform does not know job group ${jobGroupId}; it would be asked again for a while`;
-    return { answered: true, known: false, words, facts: reportAlone, blocked };
+    return { answered: true, known: false, words, facts: reportAlone, gaps: {}, blocked };
   }
   const standing = standingOf(group);
   const common = {
@@ -73,10 +76,10 @@ export async function lookAtJobGroup(
     ...(standing.kind === "not-yet" && { blocked: `${standing.words}: it would be looked at until it ends` }),
   };
   try {
-    return { answered: true, ...common, facts: await gatherFacts(group, labels, platform, needs, signal) };
+    return { answered: true, ...common, ...(await gatherFacts(group, labels, platform, needs, signal)) };
   } catch (error) {
     const words = `${common.words}; of its recipe and flow: ${whyNot(error)}`;
-    const facts = await gatherFacts(group, labels, platform, NEEDS_NOTHING, signal);
-    return { answered: false, ...common, words, facts };
+    const { facts } = await gatherFacts(group, labels, platform, NEEDS_NOTHING, signal);
+    return { answered: false, ...common, words, facts, gaps: {} };
   }
 }

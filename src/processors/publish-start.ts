@@ -180,6 +180,7 @@ async function submit(task: PublishTask, baseline: readonly number[]): Promise<O
     answeredMs: 0,
   });
   run.show({ progress: 10, stage: "submitting" });
+  task.events.started();
 
   // A process that was frozen since the write above must not send any more: somebody else may have gone on.
   const guard = { mayStillSend: () => task.nowMs() < sendableUntil };
@@ -245,6 +246,7 @@ async function refused(
     case "busy":
       // One wait for the other publish, however often the PUT is tried in it.
       task.record = { ...task.record, answeredMs: waitedMs };
+      task.events.retried("busy");
       return waitForOther(task, message, failure.retryAfterMs);
     case "refused":
       if (failure.sameTarget) {
@@ -255,9 +257,11 @@ async function refused(
         }
       }
       return end(task, "failed", message, failure.requestId ? { requestId: failure.requestId } : {});
-    case "retry":
     case "gate":
     case "not-sent":
+      task.events.retried(failure.gate ?? "not-sent");
+      return notApplied(task, error);
+    case "retry":
       return notApplied(task, error);
   }
 }
@@ -278,13 +282,13 @@ async function agreesThatItIs(task: PublishTask): Promise<string | undefined | P
 /** Surely not applied. */
 async function notApplied(task: PublishTask, { failure, message }: PlatformError): Promise<Outcome> {
   return failure.next === "retry"
-    ? useAttempt(task, message, failure.retryAfterMs)
+    ? useAttempt(task, "platform-error", message, failure.retryAfterMs)
     : standBack(task, message);
 }
 
 /** Gives way without using an attempt; the gate says how long to wait. */
 async function standBack(task: PublishTask, words: string): Promise<Outcome> {
-  await release(task, { words });
+  await release(task, "gate", { words });
   if (task.run.signal.aborted) return handOver();
   task.run.tell(`${words}; nothing was sent, and no attempt is used`);
   task.run.show({ progress: 0, stage: STAGE.gate, words });

@@ -1,8 +1,9 @@
-import { LostTaskError, PlatformError } from "../errors.ts";
+import { type GateReason, LostTaskError, PlatformError } from "../errors.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
 import type { TaskState } from "../rules/task-state.ts";
 import type { TaskHold } from "../queues/task-record.ts";
+import type { WaitCause } from "../queues/waits.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
 
@@ -67,7 +68,28 @@ export interface PublishDeps {
     sleep(ms: number, signal: AbortSignal): Promise<void>;
     random(): number;
   };
+  readonly events: PublishEvents;
   readonly settings: PublishSettings;
+}
+
+/** Why a publish is sent once more. From "busy" on no attempt is used up. */
+export type RetryReason =
+  | "job-failed"
+  | "not-applied"
+  | "not-started"
+  | "cannot-tell"
+  | "platform-error"
+  | "busy"
+  | "not-sent"
+  | GateReason;
+
+/** Told of what becomes of a publish, once each time it happens, for whoever counts. */
+export interface PublishEvents {
+  /** A PUT is sent now. */
+  readonly started: () => void;
+  readonly retried: (why: RetryReason) => void;
+  /** The task ended, and its record says so. */
+  readonly ended: (record: TaskRecord) => void;
 }
 
 export interface PublishSettings {
@@ -111,15 +133,20 @@ export async function save(
   state: TaskState,
   change: Partial<TaskRecord> = {},
   letGo?: boolean,
+  waitsFor?: WaitCause,
 ): Promise<void> {
   const next: TaskRecord = { ...task.record, ...change, state };
-  await task.hold.write([task.record.state], next, letGo);
+  await task.hold.write([task.record.state], next, letGo, waitsFor);
   task.record = next;
 }
 
-/** Gives the job group free: the task is where it was before it was admitted, and knows nothing of that sending. */
+/**
+ * Gives the job group free: the task is where it was before it was admitted, and knows nothing of that sending. From
+ * now on it waits for `waitsFor`.
+ */
 export async function release(
   task: PublishTask,
+  waitsFor: WaitCause,
   change: Partial<TaskRecord> = {},
   letGo = true,
 ): Promise<void> {
@@ -136,7 +163,7 @@ export async function release(
   delete rest.notBefore;
   delete rest.saysBusy;
   task.record = rest;
-  await save(task, "planned", change, letGo);
+  await save(task, "planned", change, letGo, waitsFor);
 }
 
 /**
@@ -159,6 +186,7 @@ export async function end(
     endedAt: Math.round(task.nowMs()),
     endedStalls: task.run.stalls,
   });
+  task.events.ended(task.record);
   task.run.tell(words);
   task.run.show({ progress: 100, stage: state, words });
   if (state === "failed") return { next: "fail", outcome: "failed", words };
@@ -185,6 +213,7 @@ export async function park(task: PublishTask, why: string): Promise<Outcome> {
       listed: await listForPerson(task),
     },
   });
+  task.events.ended(task.record);
   await task.park(plan, task.record);
   run.tell(words);
   run.show({ progress: 100, stage: "parked", words: why });
@@ -216,7 +245,12 @@ const timeOf = (at: number | undefined): string | undefined =>
  * Uses up an attempt: again after the backoff, or the end when none is left.
  * Nothing of the attempt reached the table, so it may be sent again.
  */
-export async function useAttempt(task: PublishTask, words: string, atLeastMs = 0): Promise<Outcome> {
+export async function useAttempt(
+  task: PublishTask,
+  why: RetryReason,
+  words: string,
+  atLeastMs = 0,
+): Promise<Outcome> {
   const attempts = task.record.attempts + 1;
   await task.breaker.failed(words);
   if (attempts >= task.plan.attempts) {
@@ -224,7 +258,8 @@ export async function useAttempt(task: PublishTask, words: string, atLeastMs = 0
   }
   const asked = Math.max(atLeastMs, (task.record.notBefore ?? 0) - task.nowMs());
   const inMs = Math.round(Math.max(backoffMs(task.plan, attempts, task.clock.random()), asked));
-  await release(task, { attempts, words });
+  await release(task, "retry", { attempts, words });
+  task.events.retried(why);
   task.run.tell(`${words}; attempt ${attempts} of ${task.plan.attempts}, again in ${seconds(inMs)}`);
   task.run.show({ progress: 0, stage: "waits to try again", words, attempts });
   return { next: "retry", inMs, words };

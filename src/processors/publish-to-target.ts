@@ -125,7 +125,7 @@ async function standing(task: PublishTask): Promise<Outcome | undefined> {
       };
     case "failed":
       if (task.run.stalls > (record.endedStalls ?? task.run.stalls)) return failedBefore(task);
-      await release(task, { attempts: 0, crashes: 0, waits: 0, answeredMs: 0 }, false);
+      await release(task, "queue", { attempts: 0, crashes: 0, waits: 0, answeredMs: 0 }, false);
       task.run.tell("Tried again by an operator");
       return undefined;
     case "planned":

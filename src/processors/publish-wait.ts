@@ -27,7 +27,11 @@ export async function waitLonger(
   const waits = record.waits + 1;
   const usualMs = Math.min(BUSY_FIRST_MS * 1.5 ** (waits - 1), BUSY_MAX_MS) * (1 + 0.2 * clock.random());
   const inMs = Math.round(Math.max(usualMs, atLeastMs));
-  await release(task, { waits, words, answeredMs: record.answeredMs + (answered ? inMs : 0) });
+  await release(task, answered ? "publish" : "platform", {
+    waits,
+    words,
+    answeredMs: record.answeredMs + (answered ? inMs : 0),
+  });
   run.tell(`${words}; looking again in ${seconds(inMs)}, no attempt is used`);
   run.show({ progress: 0, stage, words });
   return { next: "later", inMs };

@@ -160,7 +160,7 @@ async function decide(
     case "failed": {
       await noteJobs(task, [judgement.job.id]);
       const words = `Publish job ${judgement.job.id} ${judgement.job.status.toLowerCase()}: ${judgement.job.error ?? "the platform gives no reason"}`;
-      return useAttempt(task, words);
+      return useAttempt(task, "job-failed", words);
     }
     case "running":
       if (judgement.sure) await adopt(task, judgement.job);
@@ -177,7 +177,7 @@ async function decide(
       // Without an attempt left it is not repeated: to call it failed would be a guess.
       if (REPEATABLE_ACTIONS.includes(task.plan.action) && record.attempts + 1 < task.plan.attempts) {
         task.record = { ...record, untold: true };
-        return useAttempt(task, "The outcome cannot be told, and the action may be repeated");
+        return useAttempt(task, "cannot-tell", "The outcome cannot be told, and the action may be repeated");
       }
       return park(task, "a publish job is complete, and the platform does not say which table it wrote");
   }
@@ -210,8 +210,11 @@ async function settled(task: PublishTask, askedAt: number): Promise<Outcome | un
     return park(task, 'no publish job shows, and settleAfter is "never": nothing is sent again on a guess');
   }
   const words = `${what} within ${seconds(plan.settleAfterMs)}`;
-  if (record.saysBusy) return waitForOther(task, `${words}; the platform said that another publish runs`);
-  return useAttempt(task, words);
+  if (record.saysBusy) {
+    task.events.retried("busy");
+    return waitForOther(task, `${words}; the platform said that another publish runs`);
+  }
+  return useAttempt(task, accepted ? "not-started" : "not-applied", words);
 }
 
 /** Did this look begin after the last moment at which a publish of ours could still have appeared? */

@@ -15,6 +15,8 @@ interface Log {
 export interface AcceptDeps {
   readonly report: Report;
   readonly log?: Log;
+  /** Told of each completion that was taken, before its 202. */
+  readonly taken?: (duplicate: boolean) => void;
   /** What showed who the sender is, for the answer to a test: `the signature is good`. */
   readonly proof?: string;
 }
@@ -59,6 +61,7 @@ export function createAccept(deps: AcceptDeps): Accept {
     const report = { ...parsed.report, ...deliveryOf(headers) };
     within(REPORT_TIMEOUT_MS, deps.report(report)).then(
       ({ completion, duplicate }) => {
+        deps.taken?.(duplicate);
         sendJson(res, 202, { completion, duplicate });
         answered();
       },

@@ -1,12 +1,14 @@
 import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { PublishPlan } from "../rules/model.ts";
+import { foldIdentifier } from "../rules/identifier.ts";
 import { completionId } from "../rules/task-identity.ts";
 import { COMPLETIONS, type Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { CONCLUDE, COUNT_LOSS, PLAN, REPORT } from "./scripts/completion.ts";
 import { isOrdered, trackedOf, waiterOf } from "./task-record.ts";
+import { readWaits, type Waits } from "./waits.ts";
 
 /** How a completion ended; all but `dispatched` are opened again by the next report. */
 export type CompletionOutcome = "dispatched" | "no-rule" | "skipped" | "unknown" | "failed";
@@ -55,6 +57,7 @@ export interface RecordedTask {
   readonly record: TaskRecord;
   /** The record as it stands in Redis, to compare with when somebody decides. */
   readonly json: string;
+  readonly waits: Waits;
 }
 
 export interface CompletionRecords {
@@ -70,13 +73,18 @@ export interface CompletionRecords {
   read(jobGroupId: number): Promise<{ completion?: Completion; tasks: RecordedTask[] }>;
   /** False when a report came since `rev`: dispatch again. */
   conclude(jobGroupId: number, rev: number, outcome: CompletionOutcome, words: string): Promise<boolean>;
-  /** Writes the tasks that the record does not hold yet; answers what stands for each, undefined for a new one. */
+  /**
+   * Writes the tasks that the record does not hold yet; answers what stands for each, undefined for a new one. False:
+   * a target is not registered (any more), and nothing was written.
+   */
   plan(
     jobGroupId: number,
     plans: readonly PublishPlan[],
     /** Of tasks that run one at a time, the one that need not wait for its turn; by default, all ask by themselves. */
     first?: PublishPlan,
-  ): Promise<(TaskRecord | undefined)[]>;
+  ): Promise<(TaskRecord | undefined)[] | false>;
+  /** Writes a task that the record has lost; it is on its target's queue already. */
+  restore(plan: PublishPlan): Promise<void>;
   /** Makes sure that the record knows the completion: Redis may have come back without its last second. */
   ensure(jobGroupId: number): Promise<void>;
   /** Did a report come that no dispatch has handled? */
@@ -100,7 +108,7 @@ const REPORTS_KEPT = 50;
 export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: number): CompletionRecords {
   const report = registerScript(redis, "relayReport", REPORT, 3);
   const conclude = registerScript(redis, "relayConclude", CONCLUDE, 2);
-  const plan = registerScript(redis, "relayPlan", PLAN, 3);
+  const plan = registerScript(redis, "relayPlan", PLAN, 4);
   const countLoss = registerScript(redis, "relayCountLoss", COUNT_LOSS, 1);
 
   const merge = async (id: number, { source, status, delivery, labels }: Report): Promise<Merged> => {
@@ -108,10 +116,38 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     const [answer, rev, stood] = words(
       await report(
         [keys.group(id), keys.unhandled, keys.queue(COMPLETIONS, completionId(id))],
-        [id, JSON.stringify(labels), source, remembered, REPORTS_KEPT, delivery ?? ""],
+        [id, JSON.stringify(labels), source, remembered, REPORTS_KEPT, delivery ?? "", keys.prefix],
       ),
     );
     return { answer: answer as Merged["answer"], rev: Number(rev), stood: stood === "1" };
+  };
+
+  const write = (
+    id: number,
+    finishedAt: number,
+    plans: readonly PublishPlan[],
+    first: PublishPlan | undefined,
+    targets: "registered" | "any" = "registered",
+  ) => {
+    const json = writeTaskRecord(PLANNED);
+    return plan(
+      [keys.group(id), keys.open, keys.waiters(id), keys.targets],
+      [
+        finishedAt,
+        id,
+        keys.prefix,
+        retentionMs,
+        ...plans.flatMap((task) => [
+          taskField(task),
+          json,
+          JSON.stringify(task),
+          ...tracking(keys, task, first),
+          targets === "registered" ? task.target : "",
+          task.rule,
+          foldIdentifier(task.table),
+        ]),
+      ],
+    );
   };
 
   return {
@@ -140,25 +176,18 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
       return { ...(completion && { completion }), tasks: readTasks(all) };
     },
     conclude: async (id, rev, outcome, said) =>
-      (await conclude([keys.group(id), keys.unhandled], [id, rev, outcome, said, retentionMs])) === 1,
+      (await conclude(
+        [keys.group(id), keys.unhandled],
+        [id, rev, outcome, said, retentionMs, keys.prefix],
+      )) === 1,
     plan: async (id, plans, first) => {
       const [one] = plans;
       if (!one) return [];
-      const json = writeTaskRecord(PLANNED);
-      const reply = await plan(
-        [keys.group(id), keys.open, keys.waiters(id)],
-        [
-          one.finishedAt,
-          ...plans.flatMap((task) => [
-            taskField(task),
-            json,
-            JSON.stringify(task),
-            ...tracking(keys, task, first),
-          ]),
-        ],
-      );
+      const reply = await write(id, one.finishedAt, plans, first);
+      if (reply === 0) return false;
       return words(reply).map((standing) => (standing === "" ? undefined : readTaskRecord(standing)));
     },
+    restore: async (task) => void (await write(task.jobGroupId, task.finishedAt, [task], undefined, "any")),
     ensure: async (id) => {
       if ((await redis.hexists(keys.group(id), "rev")) === 1) return;
       await merge(id, { source: "message", labels: {} });
@@ -218,5 +247,6 @@ function readTasks(all: Record<string, string>): RecordedTask[] {
       plan: JSON.parse(all[`plan:${field}`] ?? "{}") as PublishPlan,
       record: readTaskRecord(json),
       json,
+      waits: readWaits(all, field),
     }));
 }

@@ -11,20 +11,24 @@ export interface GateStore {
    * Shuts the gate for the whole fleet: for the first of `timesMs` when it was open before, the second when it shuts
    * twice in a row, and so on. `mine` is true for the one call that shut it.
    */
-  shut(said: string, timesMs: readonly number[]): Promise<{ mine: boolean; ms: number; inARow: number }>;
+  shut(
+    said: string,
+    timesMs: readonly number[],
+    reason: string,
+  ): Promise<{ mine: boolean; ms: number; inARow: number }>;
   /** A call was answered: the next time starts with the shortest. */
   answered(): Promise<void>;
-  /** Milliseconds until the gate opens, and why it is shut; 0 when it is open. */
-  look(): Promise<{ ms: number; words: string }>;
+  /** Milliseconds until the gate opens, and why it is shut, in words and as a reason; 0 when it is open. */
+  look(): Promise<{ ms: number; words: string; reason: string }>;
 }
 
 /** The one gate to the platform, kept in Redis so that all processes wait together. */
 export function createGateStore(redis: Redis, keys: Keys): GateStore {
-  const shut = registerScript(redis, "relayShut", SHUT, 2);
+  const shut = registerScript(redis, "relayShut", SHUT, 3);
   return {
-    shut: async (said, timesMs) => {
+    shut: async (said, timesMs, reason) => {
       const [mine, ms, inARow] = words(
-        await shut([keys.gate, keys.gateMemory], [said, MEMORY_MS, ...timesMs]),
+        await shut([keys.gate, keys.gateMemory, keys.gateReason], [said, reason, MEMORY_MS, ...timesMs]),
       );
       return { mine: mine === "1", ms: Number(ms), inARow: Number(inARow) };
     },
@@ -32,8 +36,12 @@ export function createGateStore(redis: Redis, keys: Keys): GateStore {
       await redis.del(keys.gateMemory);
     },
     look: async () => {
-      const [ms, said] = await Promise.all([redis.pttl(keys.gate), redis.get(keys.gate)]);
-      return { ms: Math.max(0, ms), words: said ?? "" };
+      const [ms, said, reason] = await Promise.all([
+        redis.pttl(keys.gate),
+        redis.get(keys.gate),
+        redis.get(keys.gateReason),
+      ]);
+      return { ms: Math.max(0, ms), words: said ?? "", reason: reason ?? "" };
     },
   };
 }
@@ -42,5 +50,5 @@ export function createGateStore(redis: Redis, keys: Keys): GateStore {
 export const NO_GATE: GateStore = {
   shut: () => Promise.resolve({ mine: false, ms: 0, inARow: 0 }),
   answered: () => Promise.resolve(),
-  look: () => Promise.resolve({ ms: 0, words: "" }),
+  look: () => Promise.resolve({ ms: 0, words: "", reason: "" }),
 };

@@ -1,5 +1,6 @@
-import type { Target } from "../rules/model.ts";
-import type { RegisteredTarget } from "./target-store.ts";
+import type { Rules, Target } from "../rules/model.ts";
+import { NO_VERSION, type RegisteredTarget } from "./target-definition.ts";
+import type { Registry } from "./target-store.ts";
 
 /** A target that this process has to do with. */
 export interface KnownTarget extends Target {
@@ -27,4 +28,32 @@ export function listTargets(
     .map((one): KnownTarget => ({ ...one.target, inRules: one.version === newest }))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
   return [...ours, ...others];
+}
+
+/** What Redis lacks of a process' own targets, also when its rules are not newer. */
+export interface Lacking {
+  readonly any: boolean;
+  /**
+   * Names with what is to be replaced: definitions of no rules (somebody had to run the tasks) and, by the newest rules,
+   * those that cannot be read.
+   */
+  readonly over: ReadonlyMap<string, string>;
+}
+
+export function findLacking(
+  { version, targets: own }: Rules,
+  { targets, unreadable }: Registry,
+  newest: string | undefined,
+): Lacking {
+  const registered = new Map(targets.map((one) => [one.target.name, one]));
+  const over = new Map<string, string>();
+  let isMissing = false;
+  for (const { name } of own) {
+    const one = registered.get(name);
+    const spoilt = unreadable.get(name);
+    if (one?.version === NO_VERSION) over.set(name, one.json);
+    else if (spoilt !== undefined && version === newest) over.set(name, spoilt);
+    else if (!one && spoilt === undefined) isMissing = true;
+  }
+  return { any: isMissing || over.size > 0, over };
 }

@@ -43,8 +43,16 @@ export interface Keys {
   readonly unhandled: string;
   /** String with a lifetime: while it exists, the gate to the platform is shut. */
   readonly gate: string;
+  /** String with a lifetime: why the gate is shut, in one word. */
+  readonly gateReason: string;
   /** Hash: how often the gate was shut in a row. */
   readonly gateMemory: string;
+  /** Hash: what has held up a target, and for how long. */
+  held(target: string): string;
+  /** Sorted set: all job groups (no list), or those of a list like `target:sales`, by the time of their first report. */
+  groups(list?: string): string;
+  /** Hash: what ended in a minute (`m`) or in ten minutes (`t`), counted from 1970. */
+  ended(span: "m" | "t", index: number): string;
   /** Hash: a target's breaker. */
   breaker(target: string): string;
   /** Hash: how far the poller has looked, and what it counts. */
@@ -55,7 +63,7 @@ export interface Keys {
   readonly targets: string;
   /** Hash: the newest version of the rules file, and when the targets changed last. */
   readonly rules: string;
-  /** Sorted set: versions of the rules file, by the time at which the fleet first took them up. */
+  /** Sorted set: versions of the rules file, by the time at which a process last took them up or ran them. */
   readonly rulesSeen: string;
   /** Hash: the processes that live, with the version of the rules that each runs. */
   readonly processes: string;
@@ -72,6 +80,10 @@ export interface Keys {
     /** String with a lifetime: one of the processes has looked. */
     readonly turn: string;
   };
+  /** Stream: what operators did. */
+  readonly audit: string;
+  /** Stream: the part of it that is about one job group. */
+  auditOf(jobGroupId: number): string;
   /** A key of BullMQ's. */
   queue(name: string, suffix: string): string;
 }
@@ -88,7 +100,11 @@ export function keysOf(namespace: string): Keys {
     open: `${prefix}:open`,
     unhandled: `${prefix}:unhandled`,
     gate: `${prefix}:gate`,
+    gateReason: `${prefix}:gate-reason`,
     gateMemory: `${prefix}:gate-memory`,
+    held: (target) => `${prefix}:held:${target}`,
+    groups: (list) => (list === undefined ? `${prefix}:groups` : `${prefix}:groups:${list}`),
+    ended: (span, index) => `${prefix}:ended:${span}:${index}`,
     breaker: (target) => `${prefix}:breaker:${target}`,
     pollState: `${prefix}:poll-state`,
     pollHeld: `${prefix}:poll-held`,
@@ -103,6 +119,8 @@ export function keysOf(namespace: string): Keys {
       outbox: `${prefix}:notice-outbox`,
       turn: `${prefix}:notice-turn`,
     },
+    audit: `${prefix}:audit`,
+    auditOf: (id) => `${prefix}:audit:${id}`,
     queue: (name, suffix) => `${prefix}:${name}:${suffix}`,
   };
 }

@@ -22,6 +22,11 @@ export interface TargetLookDeps {
   readonly queueOf: (target: string) => Queue;
 }
 
+/** The version of the newest rules that the fleet took up; undefined when it never had any. */
+export async function lookAtNewestRules(redis: Redis, keys: Keys): Promise<string | undefined> {
+  return (await redis.hget(keys.rules, "newest")) ?? undefined;
+}
+
 /** Looks at a target, also at one that the rules no longer have; writes nothing. */
 export function createTargetLook({ redis, keys, breakers, queueOf }: TargetLookDeps) {
   const nextStartInMs = async (target: Target | undefined): Promise<number> => {

@@ -1,8 +1,8 @@
 import type { Redis } from "ioredis";
-import { z } from "zod";
-import type { Rules, Target } from "../rules/model.ts";
+import type { Rules } from "../rules/model.ts";
 import { type Keys, publishQueue } from "./names.ts";
 import { registerScript, words } from "./script.ts";
+import { NO_VERSION, type RegisteredTarget, readDefinition, writeDefinition } from "./target-definition.ts";
 import { findUnregistered } from "./unregistered-targets.ts";
 import { BEAT, FORGET, REGISTER } from "./scripts/target.ts";
 
@@ -12,31 +12,17 @@ const LIFE_MS = 10_000;
 const ABSENT_MS = 60_000;
 const VERSIONS_KEPT = 100;
 const PAGE = 1_000;
-/** Of no rules file. */
-const NO_VERSION = "-";
 
-const definition = z.object({
-  v: z.literal(1),
-  /** Of the rules file that defined it last. */
-  version: z.string(),
-  connection: z.number(),
-  schema: z.string(),
-  concurrency: z.number().int().positive(),
-  description: z.string().optional(),
-  rateLimit: z.object({ max: z.number(), perMs: z.number(), burst: z.boolean() }).optional(),
-  freshnessMs: z.number().optional(),
-});
-
-/** A target as the fleet last defined it. */
-export interface RegisteredTarget {
-  readonly target: Target;
-  readonly version: string;
-  /** As it stands in Redis. */
-  readonly json: string;
+/** What a process says of itself with a sign of life. */
+export interface Sign {
+  readonly processId: string;
+  /** Undefined: it has no rules. */
+  readonly version: string | undefined;
+  /** What it ran at its last sign of life that came to something: another one when its file has changed since. */
+  readonly before: string | undefined;
+  /** Since when it has had rules, as `Beat.at` told; undefined: this is the first time. */
+  readonly since: number | undefined;
 }
-
-/** Why a process gives a sign of life: it starts, its rules file has changed, or time has passed. */
-export type Occasion = "start" | "changed" | "usual";
 
 /** What a sign of life is answered with. */
 export interface Beat {
@@ -45,41 +31,63 @@ export interface Beat {
   readonly newest: string;
   /** Another one whenever the registered targets have changed. */
   readonly revision: string;
+  /** Epoch milliseconds of Redis' clock. */
+  readonly at: number;
   /** What the living processes run, each version once; one without rules runs none. */
   readonly versions: readonly string[];
 }
 
+/** What Redis knows of targets. */
+export interface Registry {
+  readonly targets: readonly RegisteredTarget[];
+  /** Names with what stands there and is no definition, or one of a later version of the relay. */
+  readonly unreadable: ReadonlyMap<string, string>;
+}
+
 export interface TargetStore {
-  beat(processId: string, version: string | undefined, occasion: Occasion): Promise<Beat>;
+  beat(sign: Sign): Promise<Beat>;
   /** Takes the process off the list of those that live. */
   leave(processId: string): Promise<void>;
-  /** Writes the targets of these rules: all if they are newer, else only those that nobody has registered. */
-  register(rules: Rules, newer: boolean): Promise<void>;
-  /** A definition that cannot be read, say of a later version, is left out. */
-  read(): Promise<RegisteredTarget[]>;
-  /** Has the target a task that waits, runs or is parked? */
-  hasWork(target: string): Promise<boolean>;
+  /**
+   * Writes the targets of these rules: all if they are newer, else only those that nobody has registered, and those
+   * for which `over` has what stands there now.
+   */
+  register(
+    rules: Pick<Rules, "version" | "targets">,
+    newer: boolean,
+    over: ReadonlyMap<string, string>,
+  ): Promise<void>;
+  read(): Promise<Registry>;
   /** Registers the targets of open tasks that nobody has registered; answers their names. */
   adopt(): Promise<string[]>;
-  /** Strikes the target off, unless it was defined anew meanwhile. */
-  forget(registered: RegisteredTarget): Promise<void>;
+  /**
+   * Strikes the target off; false: it has a task that waits, is delayed, runs or is parked, or was defined anew
+   * meanwhile.
+   */
+  forget(registered: RegisteredTarget): Promise<boolean>;
 }
 
 /** The targets that the fleet knows, and the processes that run them, in Redis. */
 export function createTargetStore(redis: Redis, keys: Keys): TargetStore {
   const beat = registerScript(redis, "relayBeat", BEAT, 3);
   const register = registerScript(redis, "relayRegister", REGISTER, 3);
-  const forget = registerScript(redis, "relayForget", FORGET, 2);
+  const forget = registerScript(redis, "relayForget", FORGET, 8);
 
-  const read = async (): Promise<RegisteredTarget[]> =>
-    Object.entries(await redis.hgetall(keys.targets)).flatMap(([name, json]) => readTarget(name, json) ?? []);
-  const write = async (
-    { version, targets }: Pick<Rules, "version" | "targets">,
-    newer: boolean,
-  ): Promise<void> => {
-    const defined = targets.flatMap(({ name, ...rest }) => [
-      name,
-      JSON.stringify({ v: 1, version, ...rest }),
+  const read = async (): Promise<Registry> => {
+    const targets: RegisteredTarget[] = [];
+    const unreadable = new Map<string, string>();
+    for (const [name, json] of Object.entries(await redis.hgetall(keys.targets))) {
+      const one = readDefinition(name, json);
+      if (one) targets.push(one);
+      else unreadable.set(name, json);
+    }
+    return { targets, unreadable };
+  };
+  const write: TargetStore["register"] = async ({ version, targets }, newer, over) => {
+    const defined = targets.flatMap((target) => [
+      target.name,
+      writeDefinition(target, version),
+      over.get(target.name) ?? "",
     ]);
     await register(
       [keys.rules, keys.rulesSeen, keys.targets],
@@ -88,72 +96,51 @@ export function createTargetStore(redis: Redis, keys: Keys): TargetStore {
   };
 
   return {
-    beat: async (id, version, occasion) => {
-      const [newer, newest = "", revision = "", ...runs] = words(
+    beat: async ({ processId, version = NO_VERSION, before = NO_VERSION, since }) => {
+      const [newer, newest = "", revision = "", at, ...runs] = words(
         await beat(
           [keys.processes, keys.rules, keys.rulesSeen],
-          [id, version ?? NO_VERSION, LIFE_MS, occasion, ABSENT_MS],
+          [processId, version, LIFE_MS, before, since ?? "", ABSENT_MS],
         ),
       );
       const versions = [...new Set(runs.filter((one) => one !== NO_VERSION))].sort();
-      return { newer: newer === "1", newest, revision, versions };
+      return { newer: newer === "1", newest, revision, at: Number(at), versions };
     },
     leave: async (id) => void (await redis.hdel(keys.processes, id)),
     register: write,
     read,
     adopt: async () => {
-      const known = new Set((await read()).map(({ target }) => target.name));
-      const targets = await findUnregistered(redis, keys, known);
-      if (targets.length > 0) await write({ version: NO_VERSION, targets }, false);
+      const targets = await findUnregistered(redis, keys, new Set(await redis.hkeys(keys.targets)));
+      if (targets.length > 0) await write({ version: NO_VERSION, targets }, false, new Map());
       return targets.map(({ name }) => name);
     },
-    hasWork: async (target) => {
-      const queue = publishQueue(target);
-      const of = (suffix: string) => keys.queue(queue, suffix);
-      const counts = await Promise.all([
-        redis.llen(of("wait")),
-        redis.llen(of("active")),
-        redis.llen(of("paused")),
-        redis.zcard(of("delayed")),
-        redis.zcard(of("prioritized")),
-      ]);
-      return counts.some((count) => count > 0) || isTracked(redis, keys.open, queue);
+    forget: async ({ target: { name }, version, json }) => {
+      const queue = publishQueue(name);
+      // The script looks too, in one step with its end; most of the time this spares Redis a long one.
+      if (await isTracked(redis, keys.open, queue)) return false;
+      const jobs = ["wait", "active", "paused", "delayed", "prioritized"].map((suffix) =>
+        keys.queue(queue, suffix),
+      );
+      return (
+        (await forget(
+          [keys.rules, keys.targets, keys.open, ...jobs],
+          [name, json, version, patternOf(queue)],
+        )) === 1
+      );
     },
-    forget: async ({ target, json }) => void (await forget([keys.rules, keys.targets], [target.name, json])),
   };
-}
-
-function readTarget(name: string, json: string): RegisteredTarget | undefined {
-  let value: unknown;
-  try {
-    value = JSON.parse(json);
-  } catch {
-    return undefined;
-  }
-  const parsed = definition.safeParse(value);
-  if (!parsed.success) return undefined;
-  const { version, connection, schema, concurrency, description, rateLimit, freshnessMs } = parsed.data;
-  const target: Target = {
-    name,
-    connection,
-    schema,
-    concurrency,
-    ...(description !== undefined && { description }),
-    ...(rateLimit !== undefined && { rateLimit }),
-    ...(freshnessMs !== undefined && { freshnessMs }),
-  };
-  return { target, version, json };
 }
 
 /** Parked tasks, and those whose job is gone until the sweep brings it back, stand among the open ones alone. */
 async function isTracked(redis: Redis, open: string, queue: string): Promise<boolean> {
   let cursor = "0";
   do {
-    const [next, found] = await redis.zscan(open, cursor, "MATCH", `${globOf(queue)}\t*`, "COUNT", PAGE);
+    const [next, found] = await redis.zscan(open, cursor, "MATCH", patternOf(queue), "COUNT", PAGE);
     if (found.length > 0) return true;
     cursor = next;
   } while (cursor !== "0");
   return false;
 }
 
-const globOf = (text: string): string => text.replace(/[*?[\]\\]/g, "\\$&");
+/** Of a queue's lines among the open tasks. */
+const patternOf = (queue: string): string => `${queue.replace(/[*?[\]\\]/g, "\\$&")}\t*`;

@@ -7,6 +7,7 @@ import { type Keys, publishQueue } from "./names.ts";
 import type { Pace } from "./pace.ts";
 import { readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
+import type { WaitCause } from "./waits.ts";
 import { ADMIT, CLAIM, DECIDE, LOOK_AGAIN, WRITE } from "./scripts/task.ts";
 
 /** What a run found when it took a task over. */
@@ -49,8 +50,8 @@ export interface Waiter {
 export interface TaskHold {
   claim(): Promise<Claimed>;
   admit(record: TaskRecord): Promise<Admission>;
-  /** Writes the next state; `letGo` ends this run's hold. */
-  write(from: readonly TaskState[], record: TaskRecord, letGo?: boolean): Promise<void>;
+  /** Writes the next state; `letGo` ends this run's hold. `waitsFor` says why a task that is planned again waits; default `queue`. */
+  write(from: readonly TaskState[], record: TaskRecord, letGo?: boolean, waitsFor?: WaitCause): Promise<void>;
   /** The other tasks of the job group, as they stand now. */
   siblings(): Promise<Sibling[]>;
   /** Asked once the task sleeps: did the reason to wait go away in between? If not, it will be woken. */
@@ -140,12 +141,12 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
           if (reply[0] !== "go" && reply[0] !== "group" && reply[3]) await wakeAll([reply[3]]);
           return admission;
         },
-        write: async (from, record, letGo = hasEnded(record.state)) => {
+        write: async (from, record, letGo = hasEnded(record.state), waitsFor = "queue") => {
           const json = writeTaskRecord(record);
           const reply = words(
             await write(
               [at.group, at.waiters, at.table, at.newest, keys.open, at.lock],
-              [at.field, json, token, from.join(","), flag(letGo), ...landing],
+              [at.field, json, token, from.join(","), flag(letGo), waitsFor, ...landing],
             ),
           );
           if (reply[0] === "lost") throw new LostTaskError("Another run has the task");

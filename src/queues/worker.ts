@@ -34,34 +34,40 @@ export interface WorkerOptions {
 
 export interface RunningWorker {
   readonly isRunning: () => boolean;
+  /** It took no job though it could, and its place was taken by another that has taken none yet. */
+  readonly isStuck: () => boolean;
   /** How many jobs this process runs at once from now on; those beyond it end as they would. */
   readonly setConcurrency: (concurrency: number) => void;
   /** Takes no new job, asks those that run to hand over, and waits for them up to 11 s. */
   readonly close: () => Promise<void>;
 }
 
+/** A worker as whoever watches it sees it. */
+export interface BareWorker extends Omit<RunningWorker, "isStuck"> {
+  /** How many jobs it has taken so far. */
+  readonly taken: () => number;
+  /** Could it run one more job than it does? */
+  readonly hasRoom: () => boolean;
+  /** For one that may never end by itself: asks its jobs to hand over, waits for them up to 11 s, and leaves it. */
+  readonly abandon: () => Promise<void>;
+}
+
 /** The one place where a handler's outcome becomes BullMQ's instructions. */
-export function createWorker(options: WorkerOptions): RunningWorker {
+export function createWorker(options: WorkerOptions): BareWorker {
   const { queue, connection, concurrency, handle, onError } = options;
   /** One for each job that runs. (`AbortSignal.any` keeps what it made as long as the process lives.) */
   const running = new Set<AbortController>();
+  /** What runs, up to what BullMQ was told of its end. */
+  const following = new Set<Promise<object>>();
+  let taken = 0;
   let stopped: Error | undefined;
 
   const worker = new Worker(
     queue.name,
-    async (job, token = "") => {
-      const controller = new AbortController();
-      if (stopped) controller.abort(stopped);
-      running.add(controller);
-      const { run, flush } = runOf(job, controller.signal);
-      const outcome = await handle(job, run, token)
-        .catch(afterRedisTrouble)
-        .finally(() => {
-          running.delete(controller);
-          flush();
-        });
-      if (outcome.next === "hold") wakeAfter(worker, outcome.ms, onError);
-      return follow(queue, job, token, outcome);
+    (job, token = "") => {
+      const followed = runJob(job, token).finally(() => following.delete(followed));
+      following.add(followed);
+      return followed;
     },
     {
       connection,
@@ -76,21 +82,54 @@ export function createWorker(options: WorkerOptions): RunningWorker {
     },
   );
   worker.on("error", onError);
+  worker.on("active", () => taken++);
   const { onCompleted } = options;
   if (onCompleted) worker.on("completed", (job) => void onCompleted(job).catch(onError));
 
+  async function runJob(job: Job, token: string): Promise<object> {
+    const controller = new AbortController();
+    if (stopped) controller.abort(stopped);
+    running.add(controller);
+    const { run, flush } = runOf(job, controller.signal);
+    const outcome = await handle(job, run, token)
+      .catch(afterRedisTrouble)
+      .finally(() => {
+        running.delete(controller);
+        flush();
+      });
+    if (outcome.next === "hold") wakeAfter(worker, outcome.ms, onError);
+    return follow(queue, job, token, outcome);
+  }
+
+  const handOver = (why: string): void => {
+    stopped = new Error(why);
+    for (const controller of running) controller.abort(stopped);
+  };
+
   async function close(): Promise<void> {
     const closed = worker.close();
-    stopped = new Error("The process stops");
-    for (const controller of running) controller.abort(stopped);
+    handOver("The process stops");
     // With Redis away there is nothing to hand over to.
     const limitMs = connection.status === "ready" ? CLOSE_MS : CLOSE_WITHOUT_REDIS_MS;
-    if (!(await inTime(closed, limitMs))) await inTime(worker.disconnect(), CLOSE_WITHOUT_REDIS_MS);
+    if (await inTime(closed, limitMs)) return;
+    // The worker's own connection alone: `disconnect` would end the one that all share.
+    await inTime(worker.getBackend().close(true), CLOSE_WITHOUT_REDIS_MS);
+  }
+
+  async function abandon(): Promise<void> {
+    // It takes nothing more when a job of it ends.
+    await worker.pause(true);
+    handOver("The worker is made anew");
+    await inTime(Promise.allSettled(following), CLOSE_MS);
+    await inTime(worker.close(true), CLOSE_WITHOUT_REDIS_MS);
   }
 
   let closing: Promise<void> | undefined;
   return {
     isRunning: () => worker.isRunning(),
+    taken: () => taken,
+    hasRoom: () => running.size < worker.concurrency,
+    abandon,
     setConcurrency: (next) => {
       if (worker.concurrency === next) return;
       const more = next > worker.concurrency;

@@ -1,4 +1,4 @@
-import { compileGlob, matchesAnything } from "./glob.ts";
+import { asksForName, compileGlob, matchesAnything } from "./glob.ts";
 import type { JobGroupFacts, Pattern, Rule, When } from "./model.ts";
 
 /** What is known of a job group for one condition. */
@@ -15,6 +15,8 @@ export interface Condition {
   readonly wanted: readonly Pattern[];
   factOf(facts: JobGroupFacts): Fact;
   holds(fact: Fact): boolean;
+  /** It does not hold, but may once the id or the name that is not known is told. */
+  isOpen(fact: Fact): boolean;
 }
 
 const known = new WeakMap<Rule, readonly Condition[]>();
@@ -30,6 +32,17 @@ export function conditionsOf(rule: Rule): readonly Condition[] {
 
 type Conditions = Exclude<When, "all">;
 
+/** What a fact of this kind has; `ranFrom` is a name without an id. */
+const HAS: Record<keyof typeof FACTS, { readonly id: boolean; readonly name: boolean }> = {
+  jobGroup: { id: true, name: true },
+  flow: { id: true, name: true },
+  recipe: { id: true, name: true },
+  flowRun: { id: true, name: false },
+  creator: { id: true, name: false },
+  workspace: { id: true, name: false },
+  ranFrom: { id: false, name: true },
+};
+
 /** Where the fact of each condition is found. */
 const FACTS: Record<Exclude<keyof Conditions, "labels">, (facts: JobGroupFacts) => Fact> = {
   jobGroup: ({ jobGroupId, name }) => ({ id: jobGroupId, name }),
@@ -44,7 +57,12 @@ const FACTS: Record<Exclude<keyof Conditions, "labels">, (facts: JobGroupFacts) 
 function compile(when: Conditions): Condition[] {
   const fields = (Object.keys(FACTS) as (keyof typeof FACTS)[]).flatMap((field) => {
     const wanted = when[field];
-    return wanted === undefined ? [] : [{ field, wanted, factOf: FACTS[field], holds: anyOf(wanted) }];
+    if (wanted === undefined) return [];
+    const [holds, has] = [anyOf(wanted), HAS[field]];
+    const asksName = has.name && (!has.id || wanted.some(asksForName));
+    const isOpen = (fact: Fact) =>
+      !holds(fact) && ((has.id && fact.id === undefined) || (asksName && fact.name === undefined));
+    return [{ field, wanted, factOf: FACTS[field], holds, isOpen }];
   });
   const labels = Object.entries(when.labels ?? {}).map(([label, patterns]) => {
     // Labels are texts: `build: 7` means the text 7.
@@ -53,7 +71,8 @@ function compile(when: Conditions): Condition[] {
       id: undefined,
       name: Object.hasOwn(all, label) ? all[label] : undefined,
     });
-    return { field: `labels.${label}`, wanted, factOf, holds: anyOf(wanted) };
+    // The reports tell all labels that there are.
+    return { field: `labels.${label}`, wanted, factOf, holds: anyOf(wanted), isOpen: () => false };
   });
   return [...fields, ...labels];
 }

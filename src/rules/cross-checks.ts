@@ -3,7 +3,7 @@ import type { RulesProblem } from "./rules-error.ts";
 import { didYouMean } from "./suggest.ts";
 import { foldTemplate } from "./name-template.ts";
 import { TARGET_NAME } from "./target-name.ts";
-import type { YamlSource } from "./yaml-source.ts";
+import type { Path, YamlSource } from "./yaml-source.ts";
 
 // The outline of a rules file, as far as it can be made out: the parts are checked against each other
 // even when one of them is wrong in itself, so that all problems are told at once.
@@ -42,22 +42,24 @@ function targetNameProblems({ targets }: Outline, source: YamlSource): RulesProb
 }
 
 function ruleNameProblems({ rules }: Outline, source: YamlSource): RulesProblem[] {
-  const seen = new Set<string>();
+  const seen = new Map<string, number>();
   return rules.flatMap(({ name }, index) => {
     if (name === undefined || name === "") return [];
-    if (seen.has(name))
-      return [
-        source.at(["rules", index, "name"], `another rule is named ${JSON.stringify(name)} too: rename one`),
-      ];
-    seen.add(name);
-    return [];
+    const first = seen.get(name);
+    if (first === undefined) {
+      seen.set(name, index);
+      return [];
+    }
+    const line = lineOf(["rules", first, "name"], source);
+    const message = `another rule is named ${JSON.stringify(name)} too (line ${line}): rename one`;
+    return [source.at(["rules", index, "name"], message)];
   });
 }
 
 function publicationProblems({ targets, rules }: Outline, source: YamlSource): RulesProblem[] {
   const known = new Map(Object.entries(targets));
   return rules.flatMap((rule, ruleIndex) => {
-    const places = new Set<string>();
+    const places = new Map<string, Path>();
     return rule.publish.flatMap(({ target: targetName, schema, table }, index) => {
       if (targetName === undefined || targetName === "") return [];
       const path = ["rules", ruleIndex, "publish", index];
@@ -71,12 +73,16 @@ function publicationProblems({ targets, rules }: Outline, source: YamlSource): R
       const ownSchema = schema ?? target.schema;
       if (target.connection === undefined || ownSchema === undefined || table === undefined) return [];
       const place = JSON.stringify([target.connection, foldTemplate(ownSchema), foldTemplate(table)]);
-      if (places.has(place)) {
-        const message = `this rule publishes to ${ownSchema}.${table} of connection ${target.connection} already (Redshift does not tell A from a): remove one`;
+      const first = places.get(place);
+      if (first !== undefined) {
+        const line = lineOf([...first, "table"], source);
+        const message = `this rule publishes to ${ownSchema}.${table} of connection ${target.connection} already (line ${line}; Redshift does not tell A from a): remove one`;
         return [source.at([...path, "table"], message)];
       }
-      places.add(place);
+      places.set(place, path);
       return [];
     });
   });
 }
+
+const lineOf = (path: Path, source: YamlSource): number => source.at(path, "").line;

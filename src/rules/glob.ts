@@ -60,6 +60,11 @@ export function matchesAnything(pattern: string): boolean {
   return /^\*+$/.test(pattern);
 }
 
+/** Does the name decide whether the pattern holds? A text of digits may be a name too. */
+export function asksForName(pattern: number | string): boolean {
+  return typeof pattern === "string" && !matchesAnything(pattern);
+}
+
 interface Token {
   readonly kind: "star" | "one" | "literal";
   readonly literal?: string;

@@ -1,5 +1,5 @@
-import { matchesAnything } from "./glob.ts";
-import type { Pattern, Rules } from "./model.ts";
+import { asksForName } from "./glob.ts";
+import type { Rules } from "./model.ts";
 import { placeholdersOf } from "./name-template.ts";
 
 /** What the rules ask that the job group itself does not tell. */
@@ -29,9 +29,4 @@ export function rulesNeed(rules: Rules): Lookups {
   const recipeName =
     placeholders.has("recipe") || conditions.some(({ recipe }) => recipe?.some(asksForName) ?? false);
   return { recipe: flow || recipeName, flow, flowName };
-}
-
-/** A text of digits may be a name too. */
-function asksForName(pattern: Pattern): boolean {
-  return typeof pattern === "string" && !matchesAnything(pattern);
 }

@@ -7,7 +7,7 @@ interface Reason {
   readonly field: string;
   /** In words: `27 or "orders*"`. */
   readonly wanted: string;
-  /** In words: `27 "orders 2026"`, or `not known`. */
+  /** In words: `27 "orders 2026"`, `27, name not known`, or `not known`. */
   readonly found: string;
   readonly holds: boolean;
 }
@@ -28,7 +28,7 @@ export function explainRules(rules: Rules, facts: JobGroupFacts): RuleExplanatio
  * Asks one rule about a job group. Every condition must hold; of a list, any.
  *
  * A number matches the id alone, a text of digits the id or the name, any other text the name, with `*` and `?`, case counting.
- * A fact that is not known fails its condition. A rule with `enabled: false` takes nothing.
+ * A fact that is not known fails its condition: `undecidedRules` tells where that says nothing. A rule with `enabled: false` takes nothing.
  */
 export function matchRule(rule: Rule, facts: JobGroupFacts): RuleExplanation {
   if (rule.enabled === false) return { rule: rule.name, matches: false, reasons: [SWITCHED_OFF] };
@@ -42,15 +42,16 @@ export function ruleMatches(rule: Rule, facts: JobGroupFacts): boolean {
   return rule.enabled !== false && conditionsOf(rule).every(({ factOf, holds }) => holds(factOf(facts)));
 }
 
-function judge({ field, wanted, factOf, holds }: Condition, facts: JobGroupFacts): Reason {
+function judge({ field, wanted, factOf, holds, isOpen }: Condition, facts: JobGroupFacts): Reason {
   const fact = factOf(facts);
+  const unnamed = isOpen(fact) ? ", name not known" : "";
   const found = [fact.id, fact.name === undefined ? undefined : JSON.stringify(fact.name)].filter(
     (part) => part !== undefined,
   );
   return {
     field,
     wanted: wanted.map((pattern) => JSON.stringify(pattern)).join(" or "),
-    found: found.length === 0 ? "not known" : found.join(" "),
+    found: found.length === 0 ? "not known" : `${found.join(" ")}${unnamed}`,
     holds: holds(fact),
   };
 }

@@ -54,7 +54,11 @@ const conditions = keyed({
     })
     .exactOptional(),
 })
-  .refine((when) => Object.keys(when).length > 0, { error: `is empty: ${CONDITION_HELP}` })
+  .refine((when) => Object.keys(when).length > 0, {
+    error: `is empty: ${CONDITION_HELP}`,
+    // With nothing but an unknown key it is not empty: that key is the mistake.
+    when: ({ issues }) => issues.length === 0,
+  })
   .meta({ minProperties: 1, description: "All must hold; of a list, any" });
 
 /** The conditions of a rule, each as a list. */

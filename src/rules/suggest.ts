@@ -8,6 +8,12 @@ export function didYouMean(word: string, known: readonly string[]): string {
   return nearest === undefined ? "" : ` Did you mean ${JSON.stringify(nearest.candidate)}?`;
 }
 
+/** What a message that ends with a suggestion suggests. */
+export function suggestionIn(message: string): string | undefined {
+  const [, quoted, bare] = / Did you mean (?:"([^"]+)"|([^"\s]+))\?$/.exec(message) ?? [];
+  return quoted ?? bare;
+}
+
 /** Edits from one word to the other, a swap of neighbours counted as one (optimal string alignment). */
 function edits(from: string, to: string): number {
   // A long word is no typo of a short one, and the table would be large for nothing.

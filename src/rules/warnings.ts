@@ -1,4 +1,5 @@
 import { identifierWarning } from "./identifier.ts";
+import { neverSent } from "./never-sent.ts";
 import type { RulesProblem } from "./rules-error.ts";
 import type { RulesFile, Settings } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
@@ -15,6 +16,7 @@ export function warnings(file: RulesFile, source: YamlSource): RulesProblem[] {
     ...settleWarnings(file.defaults, ["defaults"], source),
     ...targetWarnings(file, source),
     ...nothingPublished(file, source),
+    ...neverSent(file, source),
     ...file.rules.flatMap((rule, index) => [
       ...ranFromWarnings(rule, index, source),
       ...rule.publish.flatMap((publication, position) =>

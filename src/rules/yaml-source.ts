@@ -9,7 +9,9 @@ import {
   parseDocument,
   visit,
 } from "yaml";
+import { excerptOf } from "./excerpt.ts";
 import type { RulesProblem } from "./rules-error.ts";
+import { suggestionIn } from "./suggest.ts";
 
 /** Keys and indexes from the file's root to a value. */
 export type Path = readonly PropertyKey[];
@@ -27,16 +29,25 @@ export interface YamlSource {
 export function readYaml(text: string): YamlSource {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
-  const problemAt = (offset: number, message: string): RulesProblem => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(line, 1), column: Math.max(col, 1), message };
+  const problemAt = ([start, end]: Span, message: string): RulesProblem => {
+    const { line, col } = lines.linePos(start);
+    const place = { line: Math.max(line, 1), column: Math.max(col, 1) };
+    const lineStart = lines.lineStarts[place.line - 1] ?? 0;
+    const [lineText = ""] = text.slice(lineStart, lines.lineStarts[place.line]).split(/[\r\n]/, 1);
+    const suggestion = suggestionIn(message);
+    return {
+      ...place,
+      message,
+      ...(suggestion !== undefined && { suggestion }),
+      excerpt: excerptOf(lineText, place.line, place.column, end - start),
+    };
   };
   const mistakes = [...document.errors, ...document.warnings];
   const problems = mistakes.map(({ code, pos, message }) =>
-    problemAt(pos[0], code === "DUPLICATE_KEY" ? "this key stands here twice: keep one of them" : message),
+    problemAt(pos, code === "DUPLICATE_KEY" ? "this key stands here twice: keep one of them" : message),
   );
   for (const { node, message } of surprises(document))
-    problems.push(problemAt(node.range?.[0] ?? 0, message));
+    problems.push(problemAt(spanOf(node) ?? [0, 0], message));
   return {
     value: document.errors.every(({ code }) => code === "DUPLICATE_KEY")
       ? plainValue(document, problems)
@@ -44,7 +55,7 @@ export function readYaml(text: string): YamlSource {
     problems,
     at: (path, message, part = "value") => ({
       ...(path.length > 0 && { path: pathText(path) }),
-      ...problemAt(offsetOf(document, path, part), message),
+      ...problemAt(placeOf(document, path, part), message),
     }),
   };
 }
@@ -107,28 +118,33 @@ function surprises(document: Document): { node: Node; message: string }[] {
   return found;
 }
 
-function offsetOf(document: Document, path: Path, part: "key" | "value"): number {
+/** Offsets of the first letter and behind the last. */
+type Span = readonly [start: number, end: number];
+
+function placeOf(document: Document, path: Path, part: "key" | "value"): Span {
   let node: unknown = document.contents;
-  let offset = startOf(node) ?? 0;
+  let span = spanOf(node) ?? [0, 0];
   for (const [depth, step] of path.entries()) {
     if (isAlias(node)) node = node.resolve(document);
     if (isMap(node)) {
       const pair = node.items.find(({ key }) => isScalar(key) && String(key.value) === String(step));
-      if (pair === undefined) return offset;
+      if (pair === undefined) return span;
       const keyOnly = isScalar(pair.value) && pair.value.value === null && (pair.value.source ?? "") === "";
       const useKey = keyOnly || pair.value === null || (part === "key" && depth === path.length - 1);
       node = pair.value;
-      offset = startOf(useKey ? pair.key : pair.value) ?? offset;
+      span = spanOf(useKey ? pair.key : pair.value) ?? span;
     } else if (isSeq(node)) {
       node = node.items[Number(step)];
-      offset = startOf(node) ?? offset;
+      span = spanOf(node) ?? span;
     } else {
-      return offset;
+      return span;
     }
   }
-  return offset;
+  return span;
 }
 
-function startOf(node: unknown): number | undefined {
-  return isMap(node) || isSeq(node) || isScalar(node) || isAlias(node) ? node.range?.[0] : undefined;
+/** Of a map or list only its start: it goes over many lines, and what is wrong with it is as a whole. */
+function spanOf(node: unknown): Span | undefined {
+  if (isMap(node) || isSeq(node)) return node.range ? [node.range[0], node.range[0]] : undefined;
+  return (isScalar(node) || isAlias(node)) && node.range ? [node.range[0], node.range[1]] : undefined;
 }

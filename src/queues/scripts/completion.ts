@@ -1,4 +1,6 @@
+import { JOURNAL } from "./journal.ts";
 import { SHARED } from "./shared.ts";
+import { WAITS } from "./waits.ts";
 
 /** All reports of a job group together may bring so many labels; what comes beyond is left out. */
 const LABELS_MAX = 500;
@@ -10,10 +12,10 @@ const LABELS_MAX = 500;
  *
  * A delivery that is remembered opens nothing again: it is the same report once more.
  *
- * KEYS: group, unhandled, the completion's job. ARGV: jobGroupId, labelsJson, source, reportJson, keep, delivery or ''.
+ * KEYS: group, unhandled, the completion's job. ARGV: jobGroupId, labelsJson, source, reportJson, keep, delivery or '', prefix.
  * Answers: what became of it, rev, and 1 if it is the first and yet a job of the completion's id stood already.
  */
-export const REPORT = `${SHARED}
+export const REPORT = `${SHARED}${JOURNAL}
 local function was_delivered(group, n, keep, delivery)
   if delivery == '' then return false end
   for i = 1, n - 1 do
@@ -34,7 +36,8 @@ if not known[1] then
   answer = 'new'
   stood = redis.call('EXISTS', KEYS[3])
   redis.call('HSET', group, 'v', '1', 'rev', '1', 'labels', ARGV[2], 'source', ARGV[3],
-    'reportedAt', at)
+    'reportedAt', at, 'firstAt', at)
+  list_group(ARGV[7], group, ARGV[1], '')
 else
   local labels, changed = cjson.decode(known[2]), false
   local names = 0
@@ -51,8 +54,10 @@ else
   answer = changed and 'changed' or 'reopened'
   redis.call('HSET', group, 'rev', tostring(tonumber(known[1]) + 1), 'labels', cjson.encode(labels))
   redis.call('HDEL', group, 'outcome', 'words')
+  if known[3] then redis.call('ZREM', ARGV[7] .. ':groups:completion:' .. known[3], ARGV[1]) end
   redis.call('HSET', group, 'reportedAt', at)
 end
+list_group(ARGV[7], group, ARGV[1], ':completion:reported')
 redis.call('ZADD', KEYS[2], now_us(), ARGV[1])
 return {answer, redis.call('HGET', group, 'rev'), stood}
 `;
@@ -60,26 +65,36 @@ return {answer, redis.call('HGET', group, 'rev'), stood}
 /**
  * Ends a completion, unless a report came while it was dispatched.
  *
- * KEYS: group, unhandled. ARGV: jobGroupId, rev, outcome, words, retentionMs. Answers 1, or 0: dispatch again.
+ * KEYS: group, unhandled. ARGV: jobGroupId, rev, outcome, words, retentionMs, prefix. Answers 1, or 0: dispatch again.
  */
-export const CONCLUDE = `${SHARED}
+export const CONCLUDE = `${SHARED}${JOURNAL}
 if redis.call('HGET', KEYS[1], 'rev') ~= ARGV[2] then return 0 end
 redis.call('HSET', KEYS[1], 'outcome', ARGV[3], 'words', ARGV[4])
 redis.call('ZREM', KEYS[2], ARGV[1])
+redis.call('ZREM', ARGV[6] .. ':groups:completion:reported', ARGV[1])
+-- What became of the tasks of one that was dispatched, they tell.
+if ARGV[3] ~= 'dispatched' then list_group(ARGV[6], KEYS[1], ARGV[1], ':completion:' .. ARGV[3]) end
 if not redis.call('HGET', KEYS[1], 'planned') then redis.call('PEXPIRE', KEYS[1], ARGV[5]) end
 return 1
 `;
 
 /**
- * Writes the plan of each publish task that the record does not hold yet.
+ * Writes the plan of each publish task that the record does not hold yet; nothing at all when a target is not
+ * registered. A target is struck off only while none of its tasks is open, and both are one step each: so no task is
+ * ever planned for a queue that nobody runs.
  *
- * KEYS: group, open, waiters. ARGV: finishedAt, then per task: field, json, planJson, tracked, tableKey or '',
- *   waiter or '' (when it is to stand among those who wait for the job group).
- * Answers per task: '' when it is new, else what stands in the record.
+ * KEYS: group, open, waiters, targets. ARGV: finishedAt, jobGroupId, prefix, retentionMs, then per task: field, json, planJson,
+ *   tracked, tableKey or '', waiter or '' (when it is to stand among those who wait for the job group), target or '' (when
+ *   it may be unknown), rule, table's name.
+ * Answers 0 (a target is not registered), or per task: '' when it is new, else what stands in the record.
  */
-export const PLAN = `${SHARED}
+export const PLAN = `${SHARED}${WAITS}${JOURNAL}
 local group, answer = KEYS[1], {}
-for i = 2, #ARGV, 6 do
+local id, prefix, retention = ARGV[2], ARGV[3], tonumber(ARGV[4])
+for i = 5, #ARGV, 9 do
+  if ARGV[i + 6] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[i + 6]) == 0 then return 0 end
+end
+for i = 5, #ARGV, 9 do
   local field = ARGV[i]
   local standing = redis.call('HGET', group, field)
   if not standing then
@@ -89,6 +104,13 @@ for i = 2, #ARGV, 6 do
     if ARGV[i + 5] ~= '' then redis.call('ZADD', KEYS[3], now_us(), ARGV[i + 5]) end
     redis.call('HINCRBY', group, 'left', 1)
     redis.call('PERSIST', group)
+    local tracked = ARGV[i + 3]
+    begin_wait(group, field, held_key(prefix, tracked), now_ms(), ARGV[i + 5] == '' and 'queue' or 'group')
+    count_state(prefix, group, id, 'planned', 1)
+    list_group(prefix, group, id, '')
+    list_by_name(prefix, group, id, ':target:' .. string.match(tracked, '^publish%.([^\\t]+)'), retention)
+    list_by_name(prefix, group, id, ':rule:' .. ARGV[i + 7], retention)
+    list_by_name(prefix, group, id, ':table:' .. ARGV[i + 8], retention)
   end
   answer[#answer + 1] = standing or ''
 end

@@ -1,8 +1,13 @@
+import { JOURNAL } from "./journal.ts";
 import { SHARED } from "./shared.ts";
+import { WAITS } from "./waits.ts";
 
 /** So many starts of a target are remembered, for so long, whatever its limit is now. */
 const STARTS_KEPT = 1_000;
 const STARTS_KEPT_MS = 3_600_000;
+
+/** Whoever is held up asks again within so long: until then the cause is taken to go on. */
+const ASKS_AGAIN_MS = 2_000;
 
 /** A probe of a target's breaker keeps the others waiting no longer than this, in microseconds: it may be stuck. */
 const PROBE_US = 300_000_000;
@@ -37,7 +42,7 @@ return {'ok', json, crashed, tostring(now_us()), life}
  * Answers: go startInUs failuresInARow | lost | state s | superseded by '' wake | group field | table head wake | gate ms words wake |
  *   breaker ms words wake | pace ms words wake. Whoever waits for a group or a table lets go of the task.
  */
-export const ADMIT = `${SHARED}
+export const ADMIT = `${SHARED}${WAITS}
 -- The first open task of a table that is not this one. One whose record has ended or is gone holds up nobody.
 local function older_open_task(table_key, prefix, own)
   while true do
@@ -56,6 +61,7 @@ local serialize, ordered, supersede = ARGV[6] == '1', ARGV[7] == '1', ARGV[8] ==
 local finished_at, job_group = tonumber(ARGV[9]), tonumber(ARGV[10])
 local max, per = tonumber(ARGV[11]), tonumber(ARGV[12])
 local tolerance, lead, tracked = tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15]
+local held_by = held_key(prefix, tracked)
 
 if not is_holder(group, field, KEYS[2], token) then return {'lost'} end
 local state = state_of(redis.call('HGET', group, field))
@@ -74,11 +80,19 @@ local busy = serialize and busy_sibling(group, field) or nil
 if busy then
   redis.call('ZADD', waiters, now_us(), waiter)
   redis.call('HSET', group, 'holder:' .. field, '')
+  wait_for(group, field, held_by, now_ms(), 'group', busy)
   return {'group', busy}
 end
 
 -- The job group is free, but this task cannot use it now: whoever waits next may.
 local function held(answer, ms, words)
+  local at = now_ms()
+  if answer == 'table' then
+    wait_for(group, field, held_by, at, 'table', words)
+  else
+    wait_for(group, field, held_by, at, 'queue')
+    hold_target(held_by, at, answer, at + ms + ${ASKS_AGAIN_MS})
+  end
   return {answer, ms, words or '', pop_waiter(waiters, prefix) or ''}
 end
 
@@ -123,6 +137,10 @@ if breaker[2] then redis.call('HSET', KEYS[8], 'probeGroup', group, 'probeField'
 redis.call('HSET', group, field, ARGV[5])
 if not busy_sibling(group, field) then redis.call('HSET', group, 'busy', field, 'busyLock', KEYS[2]) end
 if ordered then redis.call('SET', table_key .. ':busy', tracked) end
+local at = now_ms()
+end_wait(group, field, held_by, at)
+-- Those that stand behind wait for the next start, or for nothing but a free place.
+hold_target(held_by, at, max > 0 and 'pace' or '', max > 0 and at + math.ceil((start_in + per / max) / 1000) or at)
 return {'go', string.format('%.0f', start_in), breaker[1] or '0'}
 `;
 
@@ -150,15 +168,22 @@ local function task_from(i)
   return {prefix = ARGV[i], waiter = ARGV[i + 1], tracked = ARGV[i + 2], finished_at = ARGV[i + 3],
     job_group = ARGV[i + 4], retention = ARGV[i + 5], ordered = ARGV[i + 6] == '1'}
 end
+
+local function note_wait(group, field, before, after, task, waits_for)
+  if before == after then return end
+  local key, now = held_key(task.prefix, task.tracked), now_ms()
+  end_wait(group, field, key, now)
+  if after == 'planned' then begin_wait(group, field, key, now, waits_for) end
+end
 `;
 
 /**
  * Writes a task's next state, if the run still holds it and the state is one that may come before.
  *
- * KEYS: group, waiters, table, newest, open, lock. ARGV: field, json, token, from (comma-separated), letGo, landing...
+ * KEYS: group, waiters, table, newest, open, lock. ARGV: field, json, token, from (comma-separated), letGo, what it waits for if it is planned again, landing...
  * Answers: ok wakeGroup wakeTable | lost | state s.
  */
-export const WRITE = `${SHARED}${LANDING}
+export const WRITE = `${SHARED}${WAITS}${JOURNAL}${LANDING}
 local field, json, token, let_go = ARGV[1], ARGV[2], ARGV[3], ARGV[5] == '1'
 if not is_holder(keys.group, field, KEYS[6], token) then
   -- The same write was done before and its reply was lost: the run let go of the task with it.
@@ -173,7 +198,10 @@ if before ~= after and not string.find(',' .. ARGV[4] .. ',', ',' .. (before or 
 end
 redis.call('HSET', keys.group, field, json)
 if let_go then redis.call('HSET', keys.group, 'holder:' .. field, '') end
-local wake_group, wake_table = land(keys, field, before, after, task_from(6))
+local task = task_from(7)
+note_wait(keys.group, field, before, after, task, ARGV[6])
+note_change(task.prefix, keys.group, before, after, task)
+local wake_group, wake_table = land(keys, field, before, after, task)
 return {'ok', wake_group, wake_table}
 `;
 
@@ -183,11 +211,14 @@ return {'ok', wake_group, wake_table}
  *
  * KEYS: group, waiters, table, newest, open. ARGV: field, json, shownJson, landing... Answers: ok ... | changed.
  */
-export const DECIDE = `${SHARED}${LANDING}
+export const DECIDE = `${SHARED}${WAITS}${JOURNAL}${LANDING}
 local field, json = ARGV[1], ARGV[2]
 local current = redis.call('HGET', keys.group, field)
 if current ~= ARGV[3] then return {'changed'} end
 redis.call('HSET', keys.group, field, json, 'holder:' .. field, '')
-local wake_group, wake_table = land(keys, field, state_of(current), state_of(json), task_from(4))
+local before, after, task = state_of(current), state_of(json), task_from(4)
+note_wait(keys.group, field, before, after, task, 'queue')
+note_change(task.prefix, keys.group, before, after, task)
+local wake_group, wake_table = land(keys, field, before, after, task)
 return {'ok', wake_group, wake_table}
 `;

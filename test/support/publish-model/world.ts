@@ -180,6 +180,7 @@ export async function play(story: Story): Promise<Played> {
         succeeded: () => process.call(record.breaker.succeeded),
       },
       turn: (call) => call(),
+      events: { started: () => undefined, retried: () => undefined, ended: () => undefined },
       clock: {
         now: clock.now,
         random: () => 0.5,
