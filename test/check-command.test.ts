@@ -45,7 +45,7 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
   expect(code).toBe(0);
   const lines = output.split("\n").map((line) => line.replace(`${path}:`, "FILE:"));
   expect(lines[0]).toMatch(/^FILE:5:3: warning: targets.spare: no rule publishes to the target "spare"/);
-  expect(lines[1]).toBe("  5 |   spare: { connection: 4, schema: x }");
+  expect(lines[1]).toBe("  5 |   spare: { connection: 4, schema: x, freshness: 15m }");
   expect(lines[2]).toBe("    |   ^^^^^");
   expect(lines[3]).toMatch(/^FILE:11:\d+: warning: .*settleAfter is under 30s/);
   expect(lines[6]).toMatch(/^FILE: good, version [0-9a-f]{12}, 3 targets, 2 rules, 2 warnings$/);
