@@ -6,7 +6,7 @@ import type { BoardQueue } from "./http/board-queues.ts";
 import type { Audit } from "./queues/audit-store.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { Connections } from "./queues/connections.ts";
-import { publishQueue } from "./queues/names.ts";
+import { NOTIFICATIONS, publishQueue } from "./queues/names.ts";
 import type { RelayQueues } from "./relay-queues.ts";
 import type { LiveRules } from "./relay-rules.ts";
 import type { Targets } from "./relay-targets.ts";
@@ -71,7 +71,7 @@ async function heldTargets({ targets, breakers }: BoardParts): Promise<Map<strin
 }
 
 function boardQueues(
-  { queues, targets, rules }: BoardParts,
+  { queues, targets, rules, config }: BoardParts,
   held: ReadonlyMap<string, string>,
 ): BoardQueue[] {
   const target = (one: KnownTarget): BoardQueue => ({
@@ -100,8 +100,15 @@ function boardQueues(
     },
     ...targets.list().map(target),
     { queue: queues.parked, kind: "parked", description: "Publish tasks that wait for a person's decision" },
+    ...(config.notify.urls.length === 0 ? [] : [notifications(queues)]),
   ];
 }
+
+const notifications = (queues: RelayQueues): BoardQueue => ({
+  queue: queues.of(NOTIFICATIONS),
+  kind: "notifications",
+  description: "What people are told of, one job per address; a failed one reached nobody there",
+});
 
 /** Which rules this process runs, what is wrong with the file, and who runs others. */
 export function describeRules(rules: LiveRules, targets: Targets): string {
