@@ -25,6 +25,8 @@ export function summariseConfig(config: Config): Record<string, unknown> {
       ? `every ${formatDuration(polls.everyMs)}, grace ${formatDuration(polls.graceMs)}`
       : "not by this process",
     environment: config.environment ?? "not named",
+    // The host alone: a path may hold a token.
+    notify: config.notify.urls.map((url) => new URL(url).host),
     logLevel: config.logLevel,
   };
 }

@@ -5,7 +5,7 @@ import type { GateStore } from "./queues/gate-store.ts";
 import type { GroupIndex } from "./queues/group-index.ts";
 import type { Holds } from "./queues/holds.ts";
 import type { KnownTarget } from "./queues/known-targets.ts";
-import type { OpenTaskRecord, OpenTasks } from "./queues/open-tasks.ts";
+import type { OpenTaskRecord, OldestOpen } from "./queues/oldest-open.ts";
 import { paceOf } from "./queues/pace.ts";
 import type { PollFigures } from "./queues/poll-store.ts";
 import type { Figures } from "./queues/tally.ts";
@@ -18,7 +18,7 @@ export interface OverviewDeps {
   readonly lookAround: (target: string) => Promise<Surroundings>;
   readonly holds: Pick<Holds, "lastPublished">;
   readonly gate: Pick<GateStore, "look">;
-  readonly openTasks: (waiting: number) => Promise<OpenTasks>;
+  readonly openTasks: (waiting: number) => Promise<OldestOpen>;
   readonly groups: Pick<GroupIndex, "failedDispatches" | "count">;
   readonly undispatched: () => Promise<Overview["undispatched"]>;
   readonly parked: () => Promise<number>;
@@ -168,9 +168,8 @@ function viewOf(
   around: Surroundings | undefined,
   last: TargetView["last"] | undefined,
 ): TargetView {
-  const { name, description, inRules, connection, concurrency, rateLimit } = target;
+  const { name, description, inRules, connection, concurrency, rateLimit, freshnessMs } = target;
   const { max, perUs } = paceOf(target);
-  const { freshnessMs } = target as { readonly freshnessMs?: number };
   const look = around?.target;
   const held: { cause: WaitCause; since: number } | undefined = look?.hold;
   return {

@@ -8,7 +8,7 @@ import type { Audit } from "./queues/audit-store.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { Connections } from "./queues/connections.ts";
 import type { Holds } from "./queues/holds.ts";
-import { publishQueue } from "./queues/names.ts";
+import { NOTIFICATIONS, publishQueue } from "./queues/names.ts";
 import type { RelayQueues } from "./relay-queues.ts";
 import type { LiveRules } from "./relay-rules.ts";
 import type { Targets } from "./relay-targets.ts";
@@ -100,7 +100,7 @@ async function standings({ targets, breakers, holds }: BoardParts): Promise<Map<
 }
 
 function boardQueues(
-  { queues, targets, rules }: BoardParts,
+  { queues, targets, rules, config }: BoardParts,
   held: ReadonlyMap<string, Standing>,
 ): BoardQueue[] {
   const target = (one: KnownTarget): BoardQueue => ({
@@ -134,8 +134,15 @@ function boardQueues(
     },
     ...targets.list().map(target),
     { queue: queues.parked, kind: "parked", description: "Publish tasks that wait for a person's decision" },
+    ...(config.notify.urls.length === 0 ? [] : [notifications(queues)]),
   ];
 }
+
+const notifications = (queues: RelayQueues): BoardQueue => ({
+  queue: queues.of(NOTIFICATIONS),
+  kind: "notifications",
+  description: "What people are told of, one job per address; a failed one reached nobody there",
+});
 
 /** Which rules this process runs, what is wrong with the file, and who runs others. */
 export function describeRules(rules: LiveRules, targets: Targets): string {

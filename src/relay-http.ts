@@ -75,7 +75,7 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       }),
       ...(board && { board: board.app }),
     },
-    { host: config.host, port: config.port },
+    { host: config.host, port: config.port, log },
   );
   const { port } = await server.listen();
   return {

@@ -1,5 +1,6 @@
 import { pollingOf } from "./config.ts";
-import { type Guard, requestIdOf } from "./http/access.ts";
+import type { Guard } from "./http/access.ts";
+import { nameRequest } from "./http/request-log.ts";
 import { searchGroups } from "./group-search.ts";
 import { lookOver } from "./overview.ts";
 import { createPages } from "./pages/pages.ts";
@@ -12,7 +13,7 @@ import { createGateStore } from "./queues/gate-store.ts";
 import { createGroupIndex } from "./queues/group-index.ts";
 import { createHolds } from "./queues/holds.ts";
 import { type Keys, publishQueue } from "./queues/names.ts";
-import { createOpenTasks } from "./queues/open-tasks.ts";
+import { createOldestOpen } from "./queues/oldest-open.ts";
 import { createPollStore } from "./queues/poll-store.ts";
 import { createTally } from "./queues/tally.ts";
 import type { BoardParts } from "./relay-board.ts";
@@ -40,7 +41,7 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     lookAround: story.lookAround,
     holds: createHolds(redis, keys),
     gate: createGateStore(redis, keys),
-    openTasks: createOpenTasks(redis, keys),
+    openTasks: createOldestOpen(redis, keys),
     groups,
     undispatched: async () => {
       const [count, [oldestId, at]] = await Promise.all([
@@ -61,6 +62,7 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
   return createPages({
     identify: guard.identify,
     mayChange: guard.mayChange,
+    nameRequest,
     overview: () => lookOver(overview),
     search: (search) =>
       searchGroups({ groups, records: story.records, lookAround: story.lookAround }, search),
@@ -74,12 +76,12 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     }),
     isAway: () => connections.work.status !== "ready" || redis.status !== "ready",
     hasTarget: (name) => targets.find(name) !== undefined,
-    act: (target, action, who, req) => {
+    act: (target, action, who) => {
       const entry = {
         who: who.name,
         role: who.role,
         from: who.from,
-        requestId: requestIdOf(req),
+        requestId: who.requestId,
         action,
         target,
         queue: publishQueue(target),
@@ -92,8 +94,8 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
         () => ({ outcome: "done" }),
       );
     },
-    decide: (taskId, decision, { name, role, from }, req) =>
-      parts.resolve(taskId, { ...decision, by: name }, { from, role, requestId: requestIdOf(req) }),
+    decide: (taskId, decision, { name, role, from, requestId }) =>
+      parts.resolve(taskId, { ...decision, by: name }, { from, role, requestId }),
     environment: config.environment,
     platformUrl: config.platform.url?.replace(/\/+$/, ""),
     log,

@@ -15,6 +15,7 @@ import { resolveAudited } from "./relay-audit.ts";
 import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { checkOnStart } from "./relay-live.ts";
+import { startNotifications } from "./relay-notify.ts";
 import { openMetrics } from "./relay-metrics.ts";
 import { watchPauses } from "./relay-pauses.ts";
 import { openPoller } from "./relay-poll.ts";
@@ -130,6 +131,7 @@ export function createRelay(
     };
     const started = opened(openWork(deps, config.roles), ({ close }) => close());
     opened(startSweeps(deps), (stop) => stop());
+    opened(startNotifications({ ...deps, ...core, config }), (stop) => stop());
     opened(watchPauses(core, log), (stop) => stop());
     return started;
   }

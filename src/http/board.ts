@@ -2,7 +2,7 @@ import { createBullBoard } from "@bull-board/api";
 import type { BoardHooks } from "@bull-board/api/typings/app";
 import { ExpressAdapter } from "@bull-board/express";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
-import { sendProblem, type Problem } from "../producers/problem.ts";
+import { requestOf, sendProblem, type Problem } from "../producers/problem.ts";
 import { BOARD_PATH } from "./server.ts";
 import type { Audit, AuditLog } from "../queues/audit-store.ts";
 import type { Guard } from "./access.ts";
@@ -204,7 +204,7 @@ function answerError(log: BoardOptions["log"]): ErrorRequestHandler {
     if (typeof status === "number" && status >= 400 && status < 500) {
       return refuse(res, { status, detail: `The body cannot be read: ${String((error as Error).message)}` });
     }
-    log.warn({ err: error }, "the board could not answer");
+    log.warn({ err: error, ...requestOf(res) }, "the board could not answer");
     refuse(res, {
       status: 500,
       detail: "The board could not answer: the relay's log says why. Is Redis there?",

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { answerClientError } from "./client-error.ts";
+import { createRequestNames, type RequestLog } from "./request-log.ts";
 import { sendProblem, type Handler } from "../producers/problem.ts";
 
 /** What answers each route; a route whose handler is absent is 404. */
@@ -28,6 +29,8 @@ export interface HttpServerOptions {
   readonly headersTimeoutMs?: number;
   /** How long `close` waits for requests in flight; default 5,000. */
   readonly closeTimeoutMs?: number;
+  /** Told of each request that is refused or fails. */
+  readonly log?: RequestLog;
 }
 
 export interface HttpServer {
@@ -50,6 +53,8 @@ const CLOSE_IDLE_EVERY_MS = 50;
 /** The one server of a process, on node:http. */
 export function createHttpServer(routes: Routes, options: HttpServerOptions): HttpServer {
   const { requestTimeoutMs = 15_000, headersTimeoutMs = 10_000, closeTimeoutMs = 5_000 } = options;
+  const name = createRequestNames(options.log);
+  const route = createRouter(routes);
   const server = createServer(
     {
       requestTimeout: requestTimeoutMs,
@@ -59,12 +64,16 @@ export function createHttpServer(routes: Routes, options: HttpServerOptions): Ht
       // Asked for by the router: Node would refuse without a word.
       requireHostHeader: false,
     },
-    createRouter(routes),
+    (req, res) => {
+      name(req, res);
+      route(req, res);
+    },
   );
   server.on("clientError", answerClientError);
-  server.on("checkExpectation", (_req: IncomingMessage, res: ServerResponse) =>
-    sendProblem(res, { status: 417, detail: "Send no header Expect, or Expect: 100-continue." }),
-  );
+  server.on("checkExpectation", (req: IncomingMessage, res: ServerResponse) => {
+    name(req, res);
+    sendProblem(res, { status: 417, detail: "Send no header Expect, or Expect: 100-continue." });
+  });
   let closing: Promise<void> | undefined;
   return {
     listen: () => listen(server, options),

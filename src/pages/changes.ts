@@ -12,6 +12,11 @@ export interface Person {
   readonly from: string;
 }
 
+/** Somebody who signed in, with the id of what they ask. */
+export interface Asker extends Person {
+  readonly requestId: string;
+}
+
 type DecisionResult =
   | { readonly kind: "resolved" }
   | { readonly kind: "unknown" }
@@ -23,19 +28,18 @@ export interface ChangesDeps {
   readonly mayChange: (req: IncomingMessage, who: Person, body: "form") => Problem | undefined;
   readonly hasTarget: (name: string) => boolean;
   /** Answers what was done, as an address says it: `paused`, `resumed`, `probed`, `closed`. */
-  readonly act: (target: string, action: TargetAction, who: Person, req: IncomingMessage) => Promise<string>;
+  readonly act: (target: string, action: TargetAction, who: Asker) => Promise<string>;
   readonly decide: (
     taskId: string,
     decision: { readonly outcome: "published" | "again"; readonly reason: string },
-    who: Person,
-    req: IncomingMessage,
+    who: Asker,
   ) => Promise<DecisionResult>;
   /** The story with the form filled in as it was sent. */
   readonly storyWith: (jobGroupId: number, who: Person, draft: Draft, status: number) => Promise<Answer>;
 }
 
 export interface Change {
-  readonly run: (req: IncomingMessage, who: Person) => Promise<Answer>;
+  readonly run: (req: IncomingMessage, who: Asker) => Promise<Answer>;
 }
 
 const TARGET_PATH = /^\/targets\/([^/]+)\/([a-z]+)$/;
@@ -73,7 +77,7 @@ const actOn =
         "No such target",
       );
     }
-    const done = await deps.act(target, action, who, req);
+    const done = await deps.act(target, action, who);
     return seeAfter(form.get("back") ?? "/", `${done}-${target}`);
   };
 
@@ -94,7 +98,7 @@ const decideOn =
     // The id says which job group the task is of; the page leads back to that one alone.
     if (!taskId.startsWith(`jobgroup-${jobGroupId}-`))
       return again(400, "This task is of another job group.");
-    const result = await deps.decide(taskId, { outcome, reason }, who, req);
+    const result = await deps.decide(taskId, { outcome, reason }, who);
     switch (result.kind) {
       case "resolved":
         return seeAfter(`/job-groups/${jobGroupId}`, outcome);

@@ -3,7 +3,7 @@ import { within } from "../producers/accept-report.ts";
 import type { Handler, Problem } from "../producers/problem.ts";
 import { type Answer, problemAnswer, sendAnswer, sendText } from "./answer.ts";
 import { ASSETS } from "./assets.ts";
-import { changeAt, type ChangesDeps, type Person } from "./changes.ts";
+import { type Asker, changeAt, type ChangesDeps, type Person } from "./changes.ts";
 import type { Draft } from "./decision-form.ts";
 import type { Frame } from "./layout.ts";
 import { doneMessage } from "./messages.ts";
@@ -17,6 +17,8 @@ import type { Found, Overview, Search, StoryView } from "./view.ts";
 export interface PagesDeps extends Omit<ChangesDeps, "storyWith"> {
   /** Who asks, or why the pages are not for them. */
   readonly identify: (req: IncomingMessage) => Promise<Person | Problem>;
+  /** The id of a request, as the log and the audit trail tell it. */
+  readonly nameRequest: (req: IncomingMessage, res: ServerResponse) => string;
   readonly overview: () => Promise<Overview>;
   readonly search: (search: Search) => Promise<Found>;
   /** Undefined when nothing is known of it. */
@@ -60,7 +62,8 @@ async function serve(deps: PagesDeps, req: IncomingMessage, res: ServerResponse)
   const { pathname, searchParams } = new URL(req.url ?? "/", "http://relay");
   const asset = ASSETS.get(pathname);
   if (asset) return sendText(res, 200, asset.type, asset.text, { "cache-control": FOR_EVER });
-  const answer = await answerTo(deps, req, who, pathname, searchParams);
+  const asker = { ...who, requestId: deps.nameRequest(req, res) };
+  const answer = await answerTo(deps, req, asker, pathname, searchParams);
   sendAnswer(res, frameOf(deps, who), answer);
 }
 
@@ -73,7 +76,7 @@ const frameOf = ({ environment, platformUrl }: PagesDeps, who?: Person): Frame =
 async function answerTo(
   deps: PagesDeps,
   req: IncomingMessage,
-  who: Person,
+  who: Asker,
   path: string,
   query: URLSearchParams,
 ): Promise<Answer> {

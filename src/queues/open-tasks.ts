@@ -1,55 +1,50 @@
 import type { Redis } from "ioredis";
-import type { PublishPlan } from "../rules/model.ts";
-import type { Keys } from "./names.ts";
-import { readTaskRecord, type TaskRecord } from "./record.ts";
-import { readWaits, type Waits } from "./waits.ts";
+import { type Keys, publishQueue } from "./names.ts";
+import { registerScript, words } from "./script.ts";
+import { LOOK_AT_OPEN } from "./scripts/notice.ts";
 
-/** A task that has not ended. */
-export interface OpenTaskRecord {
-  readonly id: string;
-  readonly plan: PublishPlan;
-  readonly record: TaskRecord;
-  readonly waits: Waits;
-}
-
+/** What stands open of a target's tasks. */
 export interface OpenTasks {
-  /** The oldest first, parked ones among them; no more than `waiting` that are not parked. */
-  readonly tasks: readonly OpenTaskRecord[];
-  /** Were all that are open looked at? */
-  readonly all: boolean;
-  /** How many are open, parked ones among them. */
-  readonly count: number;
+  readonly parked: number;
+  /** Past the target's freshness goal. */
+  readonly late: number;
+  /** Of those, the one whose job group finished first; `finishedAt` in epoch milliseconds. */
+  readonly oldest?: { readonly finishedAt: number; readonly jobGroupId: number; readonly taskId: string };
 }
 
-const PAGE = 250;
-/** However many are parked, no more than so many are looked at. */
-const PAGES_MAX = 8;
+const PAGE = 500;
 
-/** Looks at the oldest of the tasks that have not ended; writes nothing. */
-export function createOpenTasks(redis: Redis, keys: Keys): (waiting: number) => Promise<OpenTasks> {
-  const read = async (tracked: string): Promise<OpenTaskRecord | undefined> => {
-    const [, id = "", jobGroup = "", field = ""] = /^[^\t]+\t([^\t]+)\t([^\t]+)\t(.+)$/.exec(tracked) ?? [];
-    const wanted = [field, `plan:${field}`, `wait:${field}`];
-    const [json, plan, wait] = await redis.hmget(keys.group(Number(jobGroup)), ...wanted);
-    if (!json || !plan) return undefined;
-    return {
-      id,
-      plan: JSON.parse(plan) as PublishPlan,
-      record: readTaskRecord(json),
-      waits: readWaits(wait ? { [`wait:${field}`]: wait } : {}, field),
-    };
+/** Looks through all open tasks, a page at a time; answers by target. `goals` are in milliseconds. */
+export function createLookAtOpenTasks(
+  redis: Redis,
+  keys: Keys,
+): (goals: ReadonlyMap<string, number>) => Promise<Map<string, OpenTasks>> {
+  const look = registerScript(redis, "relayLookAtOpen", LOOK_AT_OPEN, 1);
+  return async (goals) => {
+    const wanted = [...goals].flatMap(([target, ms]) => [publishQueue(target), ms]);
+    const found = new Map<string, OpenTasks>();
+    let cursor = "0";
+    do {
+      const [next = "0", ...lines] = words(await look([keys.open], [keys.prefix, cursor, PAGE, ...wanted]));
+      cursor = next;
+      for (const line of lines) {
+        const [queue = "", ...figures] = line.split("\t");
+        const target = queue.slice(publishQueue("").length);
+        found.set(target, add(found.get(target), figures));
+      }
+    } while (cursor !== "0");
+    return found;
   };
-  return async (waiting) => {
-    const tasks: OpenTaskRecord[] = [];
-    const count = await redis.zcard(keys.open);
-    let all = false;
-    for (let page = 0; page < PAGES_MAX && !all; page++) {
-      const found = await redis.zrange(keys.open, String(page * PAGE), String((page + 1) * PAGE - 1));
-      const records = await Promise.all(found.map((tracked) => read(tracked).catch(() => undefined)));
-      tasks.push(...records.filter((one) => one !== undefined));
-      all = found.length < PAGE;
-      if (tasks.filter(({ record }) => record.state !== "parked").length >= waiting) break;
-    }
-    return { tasks, all, count };
+}
+
+function add(before: OpenTasks | undefined, figures: readonly string[]): OpenTasks {
+  const [parked, late, at, jobGroupId, taskId = ""] = figures;
+  const here = Number(at) > 0 && { finishedAt: Number(at), jobGroupId: Number(jobGroupId), taskId };
+  const known = before?.oldest;
+  const oldest = here && (!known || here.finishedAt < known.finishedAt) ? here : known;
+  return {
+    parked: (before?.parked ?? 0) + Number(parked),
+    late: (before?.late ?? 0) + Number(late),
+    ...(oldest && { oldest }),
   };
 }
