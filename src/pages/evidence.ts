@@ -1,5 +1,5 @@
 import { html, type Html } from "./html.ts";
-import { moment } from "./words.ts";
+import { clockTime, moment } from "./words.ts";
 
 const NAMES: Readonly<Record<string, string>> = {
   why: "Why it cannot be told",
@@ -40,9 +40,13 @@ function listed(values: readonly unknown[], now: number): Html | string {
   if (!values.every(isObject)) return values.map(plain).join(", ");
   const columns = [...new Set(values.flatMap((one) => Object.keys(one)))];
   return html`<div class="scroll" role="region" aria-label="A list of the evidence" tabindex="0"><table><thead><tr>${columns.map((name) => html`<th scope="col">${name}</th>`)}</tr></thead><tbody>${values.map(
-    (one) => html`<tr>${columns.map((name) => html`<td>${shown(one[name], now)}</td>`)}</tr>`,
+    (one) => html`<tr>${columns.map((name) => html`<td>${cell(one[name], now)}</td>`)}</tr>`,
   )}</tbody></table></div>`;
 }
+
+/** In a table the age of each moment would take too much room. */
+const cell = (value: unknown, now: number): Html | string =>
+  typeof value === "string" && ISO.test(value) ? clockTime(value, now) : shown(value, now);
 
 const oneLine = (value: Readonly<Record<string, unknown>>): string =>
   Object.entries(value)
