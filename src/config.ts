@@ -112,6 +112,7 @@ const environment = z
       .transform(Number)
       .default(20),
     LEDGER_RETENTION: atLeast(60_000, "1m").default(90 * 86_400_000),
+    ENVIRONMENT: text.max(30, "must have 30 characters at most").optional(),
     NOTIFY_URLS: notifyUrls,
     NOTIFY_SECRET: notifySecrets,
     PUBLIC_URL: address(["http:", "https:"], "https://publish-relay.example.com").optional(),
@@ -146,6 +147,7 @@ const environment = z
     followMaxMs: env.FOLLOW_MAX,
     poll: pollSettings(env),
     ledgerRetentionMs: env.LEDGER_RETENTION,
+    environment: env.ENVIRONMENT,
     notify: { urls: env.NOTIFY_URLS, secrets: env.NOTIFY_SECRET, publicUrl: env.PUBLIC_URL },
     logLevel: env.LOG_LEVEL,
   }));

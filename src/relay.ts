@@ -6,6 +6,7 @@ import { createReportCompletion } from "./producers/report-completion.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
+import { createHolds } from "./queues/holds.ts";
 import { createPollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
@@ -91,12 +92,13 @@ export function createRelay(
       explain: createExplain(core, intake, config.rulesFile),
       workers: () => (pollers ? [...(work?.all() ?? []), ...pollers] : undefined),
       breakers,
+      holds: createHolds(connections.work, keys),
       metrics,
       rules: core.rules,
       targets: core.targets,
       audit,
       resolve: (taskId, decision, asker) =>
-        resolveAudited(core, { audit, log }, taskId, decision, { ...asker, who: decision.by, role: "api" }),
+        resolveAudited(core, { audit, log }, taskId, decision, { role: "api", ...asker, who: decision.by }),
       log,
     });
     opened(http, ({ close }) => close());

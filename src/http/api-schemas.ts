@@ -110,7 +110,7 @@ const task = z
       examples: [{ pace: 12_000 }],
     }),
     waits: z
-      .looseObject({ cause: z.enum(WAIT_CAUSES), since: time, words: z.string() })
+      .looseObject({ cause: z.enum(WAIT_CAUSES), since: time, heldSince: time.optional(), words: z.string() })
       .optional()
       .meta({ description: "Why it waits at this moment." }),
     steps: z

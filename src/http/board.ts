@@ -26,7 +26,7 @@ export interface BoardOptions {
   readonly jobLink?: JobLink;
   readonly title?: string;
   /** A badge in the header, say for the environment. */
-  readonly environment?: { readonly label: string; readonly color: string };
+  readonly environment?: { readonly label: string; readonly color: string; readonly textColor?: string };
   readonly log: AuditLog;
   /** Is Redis away? Then the board says so at once instead of waiting for it. */
   readonly isAway?: () => boolean;
@@ -92,6 +92,7 @@ function uiConfig(options: BoardOptions) {
     sortQueues: false,
     // Asks Redis for its list of clients once a queue: 1.6 s a poll with 500 queues.
     showWorkers: false,
+    showMetrics: true,
     ...(environment && { environment }),
   };
 }

@@ -12,6 +12,9 @@ export interface Routes {
   readonly webhook?: Handler;
   readonly webhookCheck?: Handler;
   readonly api?: Handler;
+  /** The operators' own pages, under the paths that `isPagePath` names. */
+  readonly pages?: Handler;
+  readonly isPagePath?: (path: string) => boolean;
   /** The Express app; nothing else passes through Express. */
   readonly board?: Handler;
 }
@@ -105,7 +108,9 @@ function createRouter(routes: Routes): Handler {
         ? routes.api
         : path.startsWith(`${BOARD_PATH}/`)
           ? routes.board
-          : undefined);
+          : routes.isPagePath?.(path)
+            ? routes.pages
+            : undefined);
     if (handler !== undefined) handler(req, res);
     else sendProblem(res, { status: 404, detail: `There is nothing here. The routes are: ${known}.` });
   };
