@@ -5,6 +5,7 @@ import { type Config, ConfigError } from "./config.ts";
 import { createDesignerCloud, type DesignerCloud } from "./designer-cloud/client.ts";
 import { PlatformError } from "./errors.ts";
 import type { Said } from "./explain-command.ts";
+import { type Look, PLAIN } from "./look.ts";
 import { checkLive } from "./processors/check-live.ts";
 import { matchRecent } from "./processors/match-recent.ts";
 import { tokenOf } from "./relay-platform.ts";
@@ -32,13 +33,13 @@ export interface CheckArguments {
  * or a live check that went wrong; warnings and what was not tested leave it `ok`. Throws `ConfigError` when the file
  * cannot be read or a setting is missing.
  */
-export async function runCheck(args: CheckArguments, config: Config): Promise<Said> {
+export async function runCheck(args: CheckArguments, config: Config, look: Look = PLAIN): Promise<Said> {
   const file = args.file ?? config.rulesFile;
   const checked = checkRules(await read(file), file);
   const live = args.live && checked.rules ? await askPlatform(checked.rules, config) : undefined;
   const isWrong = live?.findings.some(({ verdict }) => verdict === "wrong") ?? false;
   return {
-    text: args.json ? JSON.stringify(toJson(checked, live), undefined, 2) : tellCheck(checked, live),
+    text: args.json ? JSON.stringify(toJson(checked, live), undefined, 2) : tellCheck(checked, live, look),
     ok: checked.rules !== undefined && !isWrong,
   };
 }

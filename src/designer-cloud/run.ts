@@ -11,7 +11,9 @@ export interface RunRequest {
 }
 
 /** `ran already`: this execution id was used before, and nothing was started. */
-export type RunStarted = { readonly kind: "started"; readonly jobGroupId: number } | { readonly kind: "ran already" };
+export type RunStarted =
+  | { readonly kind: "started"; readonly jobGroupId: number }
+  | { readonly kind: "ran already" };
 
 /** Sends the POST at most once. After a failure `unknown` it may be sent again with the same execution id, and only so. */
 export async function startRun(

@@ -69,7 +69,12 @@ export type RunResult =
   | { readonly kind: "conflict"; readonly words: string }
   | { readonly kind: "refused"; readonly status?: number; readonly words: string }
   /** Ask again with the same key; `mayRun` when it may have been started. */
-  | { readonly kind: "later"; readonly mayRun: boolean; readonly retryAfterMs?: number; readonly words: string };
+  | {
+      readonly kind: "later";
+      readonly mayRun: boolean;
+      readonly retryAfterMs?: number;
+      readonly words: string;
+    };
 
 /** How often a POST whose outcome is unknown is sent, with the same execution id. */
 const TRIES = 3;
@@ -98,7 +103,7 @@ export async function runRecipe(order: RunOrder, deps: RunDeps): Promise<RunResu
     return { kind: "conflict", words };
   }
   const output = await chooseOutput(order, deps).catch(resultOf);
-  if (output && "kind" in output) return unlessRan(output, asked, order, deps);
+  if (output && "kind" in output) return unlessRan(output, !asked.isFirst, order, deps);
   return send(order, output, asked, deps);
 }
 
@@ -120,7 +125,7 @@ async function send(
       return await running(answer.jobGroupId, !asked.isFirst, deps);
     } catch (error) {
       const result = resultOf(error);
-      if (result.kind !== "later" || !result.mayRun) return unlessRan(result, { ...asked, isFirst: !mayRun }, order, deps);
+      if (result.kind !== "later" || !result.mayRun) return unlessRan(result, mayRun, order, deps);
       mayRun = true;
       // Not blindly: the platform runs an execution id once, and answers 304 to the next.
       if (n === TRIES || !(await pause(pauseMs, signal))) return result;
@@ -128,14 +133,26 @@ async function send(
   }
 }
 
-/** It is surely not running by this call. Was it asked for before, that may have started it all the same. */
-async function unlessRan(result: RunResult, asked: AskedRun, { executionId }: RunOrder, { runs }: RunDeps): Promise<RunResult> {
-  if (asked.isFirst) await runs.forget(executionId);
+/** By this call nothing runs; but an earlier one with the key may have started it all the same. */
+async function unlessRan(
+  result: RunResult,
+  mayRun: boolean,
+  { executionId }: RunOrder,
+  { runs }: RunDeps,
+): Promise<RunResult> {
+  if (!mayRun) await runs.forget(executionId);
+  else if (result.kind === "later") return { ...result, mayRun };
+  else if (result.kind === "refused")
+    return { ...result, words: `${result.words}. An earlier call with this key may have started the run` };
   return result;
 }
 
 /** The platform says that the execution id ran, and not as what. */
-async function findRun({ executionId, recipeId }: RunOrder, asked: AskedRun, deps: RunDeps): Promise<RunResult> {
+async function findRun(
+  { executionId, recipeId }: RunOrder,
+  asked: AskedRun,
+  deps: RunDeps,
+): Promise<RunResult> {
   const { runs, platform, signal, pauseMs = 1_000 } = deps;
   for (let n = 1; n <= TRIES; n++) {
     // Whoever asked at the same time may know it.
