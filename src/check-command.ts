@@ -2,21 +2,19 @@ import { readFile } from "node:fs/promises";
 import { type CheckedRules, checkRules } from "./check-rules.ts";
 import { type LiveReport, tellCheck } from "./check-report.ts";
 import { type Config, ConfigError } from "./config.ts";
-import { createDesignerCloud, type DesignerCloud } from "./designer-cloud/client.ts";
+import type { DesignerCloud } from "./designer-cloud/client.ts";
 import { PlatformError } from "./errors.ts";
 import type { Said } from "./explain-command.ts";
 import { type Look, PLAIN } from "./look.ts";
 import { checkLive } from "./processors/check-live.ts";
 import { matchRecent } from "./processors/match-recent.ts";
-import { tokenOf } from "./relay-platform.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import { explainRules } from "./rules/match-rules.ts";
 import type { Rules } from "./rules/model.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
 import { undecidedRules } from "./rules/undecided.ts";
+import { withPlatform } from "./with-platform.ts";
 
-/** For all questions to the platform together. */
-const LIVE_WITHIN_MS = 120_000;
 const RECENT = 50;
 
 /** What `check` was asked for. */
@@ -62,22 +60,13 @@ async function read(file: string): Promise<string> {
   }
 }
 
-async function askPlatform(rules: Rules, config: Config): Promise<LiveReport> {
-  const { url: baseUrl, token, tokenFile } = config.platform;
-  if (!baseUrl) throw new ConfigError(["DESIGNER_CLOUD_URL is not set: --live asks the platform"]);
-  if (!token && !tokenFile)
-    throw new ConfigError(["DESIGNER_CLOUD_TOKEN is not set: --live asks the platform with it"]);
-  const source = tokenOf(config);
-  const client = createDesignerCloud({ baseUrl, token: () => source.current() });
-  const signal = AbortSignal.timeout(LIVE_WITHIN_MS);
-  try {
+function askPlatform(rules: Rules, config: Config): Promise<LiveReport> {
+  return withPlatform(config, "--live", async (client, signal) => {
     const findings = await checkLive(rules.targets, client, signal);
     if (findings.some(({ check, verdict }) => check === "token" && verdict === "wrong"))
       return { findings, recentWords: "see the token" };
     return { findings, ...(await askRecent(rules, client, signal)) };
-  } finally {
-    await client.close();
-  }
+  });
 }
 
 async function askRecent(

@@ -66,7 +66,10 @@ export async function redisTime(redis: Redis): Promise<number> {
 const LOOKED_THROUGH = 300;
 
 /** The newest pause of each target; one that was paused by a BullMQ client stands in no trail. */
-async function pausedBy(audit: Pick<Audit, "list">, targets: readonly string[]): Promise<Map<string, string>> {
+async function pausedBy(
+  audit: Pick<Audit, "list">,
+  targets: readonly string[],
+): Promise<Map<string, string>> {
   const { entries } = await audit.list({ limit: LOOKED_THROUGH });
   const found = new Map<string, string>();
   for (const target of targets) {

@@ -146,7 +146,9 @@ function tellRun(
       return `${paint("bad", "NOT STARTED")}: ${result.words}`;
     case "later": {
       const again =
-        given === undefined ? `say --key ${key} when you ask again, then it runs once` : "ask again with the same --key";
+        given === undefined
+          ? `say --key ${key} when you ask again, then it runs once`
+          : "ask again with the same --key";
       return result.mayRun
         ? `${paint("bad", "NOT KNOWN")}: ${result.words}. It may have been started: ${again}`
         : `${paint("bad", "NOT STARTED")}: ${result.words}. Ask again`;
