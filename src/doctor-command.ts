@@ -11,7 +11,7 @@ import { type Cell, type Look, PLAIN, table } from "./look.ts";
 import { inTime } from "./queues/in-time.ts";
 import type { Rules } from "./rules/model.ts";
 import { withPlatform } from "./with-platform.ts";
-import { withStores } from "./with-core.ts";
+import { withReach } from "./with-core.ts";
 
 /** A person does not wait for a Redis that is away. */
 const REDIS_WITHIN_MS = 5_000;
@@ -55,10 +55,10 @@ async function askRedis(config: Config, log: Logger, now: () => number): Promise
     ? `Redis at ${new URL(config.redisUrl).host}`
     : `its own Redis under ${config.dataDir}`;
   try {
-    return await withStores(config, log, async (stores) => {
-      if (!(await inTime(stores.connections.reached(), REDIS_WITHIN_MS)))
+    return await withReach(config, log, async (reach) => {
+      if (!(await inTime(reach.connections.reached(), REDIS_WITHIN_MS)))
         return redisAway(where, " within 5 s");
-      return checkRedis(stores, where, now);
+      return checkRedis(reach, where, now);
     });
   } catch (error) {
     return redisAway(where, `: ${error instanceof Error ? error.message : String(error)}`);

@@ -12,10 +12,23 @@ export function withCore<T>(config: Config, log: Logger, use: (core: Core) => Pr
 }
 
 /** What a command looks at Redis with. */
-export interface Stores {
+export interface Reach {
   readonly connections: Connections;
   readonly keys: Keys;
+}
+
+/** The same with the queues. BullMQ marks each queue that it opens. */
+export interface Stores extends Reach {
   readonly queues: RelayQueues;
+}
+
+/** Opens the connections to Redis alone for one command, and closes them again. Redis may be away. */
+export function withReach<T>(config: Config, log: Logger, use: (reach: Reach) => Promise<T>): Promise<T> {
+  return releasing(async (opened) => {
+    const url = await redisUrlOf(config, log, opened);
+    const connections = opened(openConnections(url, createTroubleLog(log)), ({ close }) => close());
+    return use({ connections, keys: keysOf(config.namespace) });
+  });
 }
 
 /** Opens Redis alone for one command, whatever the rules file says, and closes it again. Redis may be away. */

@@ -1,6 +1,6 @@
 import { livingProcesses } from "../queues/living-processes.ts";
 import { otherNamespaces, readRedisFacts, type RedisFacts } from "../queues/redis-facts.ts";
-import type { Stores } from "../with-core.ts";
+import type { Reach } from "../with-core.ts";
 import { type DoctorFinding, findingsOf } from "./finding.ts";
 
 const { ok, warning, error, notTested } = findingsOf("redis");
@@ -33,7 +33,7 @@ export function redisAway(where: string, why: string): DoctorFinding[] {
 
 /** Asks Redis how it is set up. Writes one key that goes by itself after a minute. */
 export async function checkRedis(
-  { connections, keys }: Stores,
+  { connections, keys }: Reach,
   where: string,
   now: () => number,
 ): Promise<DoctorFinding[]> {
@@ -115,10 +115,7 @@ function clockOf({ aheadMs, roundTripMs }: RedisFacts): DoctorFinding {
   return off >= SKEW.warningMs ? warning("clock", words, advice) : ok("clock", "the same as ours, to 2 s");
 }
 
-async function namespaceOf({
-  connections,
-  keys,
-}: Pick<Stores, "connections" | "keys">): Promise<DoctorFinding> {
+async function namespaceOf({ connections, keys }: Reach): Promise<DoctorFinding> {
   const redis = connections.ingest;
   const [processes, used, others] = await Promise.all([
     livingProcesses(redis, keys),

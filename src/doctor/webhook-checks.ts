@@ -49,7 +49,8 @@ export async function checkWebhook(config: Config): Promise<DoctorFinding[]> {
       redirect: "manual",
       signal: AbortSignal.timeout(WITHIN_MS),
     });
-    return [judge(url, answer.status, await answer.text())];
+    const isProblem = answer.headers.get("content-type") === "application/problem+json";
+    return [judge(url, answer.status, await answer.text(), isProblem)];
   } catch (cause) {
     const why = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
     return [
@@ -62,12 +63,12 @@ export async function checkWebhook(config: Config): Promise<DoctorFinding[]> {
   }
 }
 
-function judge(url: string, status: number, body: string): DoctorFinding {
+function judge(url: string, status: number, body: string, isProblem: boolean): DoctorFinding {
   if (status === 200 && /"check":true/.test(body)) {
     const words = `${url} takes a signed test from this machine; whether the platform reaches it, the flow's Test button tells`;
     return ok(REACHED, words);
   }
-  if (status === 401)
+  if (status === 401 && isProblem)
     return error(
       REACHED,
       `${url} refuses the signature`,

@@ -120,7 +120,8 @@ async function send(
     try {
       const request = { recipeId, parameters, ...(output && { output }) };
       const answer = await platform.runRecipe(request, executionId, signal);
-      if (answer.kind === "ran already") return await findRun(order, asked, deps);
+      // After an answer that was lost, it was this call that started it.
+      if (answer.kind === "ran already") return await findRun(order, asked, !asked.isFirst || !mayRun, deps);
       await runs.started(executionId, answer.jobGroupId);
       return await running(answer.jobGroupId, !asked.isFirst, deps);
     } catch (error) {
@@ -151,13 +152,14 @@ async function unlessRan(
 async function findRun(
   { executionId, recipeId }: RunOrder,
   asked: AskedRun,
+  repeated: boolean,
   deps: RunDeps,
 ): Promise<RunResult> {
   const { runs, platform, signal, pauseMs = 1_000 } = deps;
   for (let n = 1; n <= TRIES; n++) {
     // Whoever asked at the same time may know it.
     const known = await runs.look(executionId);
-    if (known !== undefined) return running(known, true, deps);
+    if (known !== undefined) return running(known, repeated, deps);
     const found: number[] = [];
     const listed = await platform.listOwnRuns(signal).catch(nothingUnlessPlatform);
     for (const run of listed) {
@@ -167,12 +169,12 @@ async function findRun(
     const [only, ...more] = found;
     if (only !== undefined && more.length === 0) {
       await runs.started(executionId, only);
-      return running(only, true, deps);
+      return running(only, repeated, deps);
     }
     if (n < TRIES && !(await pause(pauseMs, signal))) break;
   }
-  const words = `Recipe ${recipeId} was started already with this key, and nothing was started again. Which job group it is cannot be told: it is published when a webhook or the poller reports it.`;
-  return { kind: "running", repeated: true, words };
+  const words = `Recipe ${recipeId} was started with this key, once. Which job group it is cannot be told: it is published when a webhook or the poller reports it.`;
+  return { kind: "running", repeated, words };
 }
 
 async function running(jobGroupId: number, repeated: boolean, { report }: RunDeps): Promise<RunResult> {
