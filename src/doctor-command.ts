@@ -8,6 +8,7 @@ import { checkRulesFile } from "./doctor/rules-checks.ts";
 import { checkWebhook } from "./doctor/webhook-checks.ts";
 import type { Said } from "./explain-command.ts";
 import { type Cell, type Look, PLAIN, table } from "./look.ts";
+import { count } from "./pages/words.ts";
 import { inTime } from "./queues/in-time.ts";
 import type { Rules } from "./rules/model.ts";
 import { withPlatform } from "./with-platform.ts";
@@ -94,8 +95,8 @@ function tellFindings(findings: readonly DoctorFinding[], look: Look): string {
     check,
     advice === undefined ? words : `${words.replace(/\.$/, "")}. ${advice}`,
   ]);
-  const count = (verdict: DoctorFinding["verdict"]): number =>
+  const number = (verdict: DoctorFinding["verdict"]): number =>
     findings.filter((one) => one.verdict === verdict).length;
-  const sum = `${count("ok")} ok, ${count("warning")} warnings, ${count("error")} errors, ${count("not tested")} not tested`;
-  return [...table("Checks", ["found", "of", "check", "words"], rows, look).slice(1), "", sum].join("\n");
+  const sum = `${number("ok")} ok, ${count(number("warning"), "warning")}, ${count(number("error"), "error")}, ${number("not tested")} not tested`;
+  return [...table("Checks", ["found", "part", "check", "words"], rows, look).slice(1), "", sum].join("\n");
 }

@@ -3,6 +3,7 @@ import type { Config } from "./config.ts";
 import type { Said } from "./explain-command.ts";
 import { firstRules, type Tenant } from "./first-rules.ts";
 import { type Look, PLAIN } from "./look.ts";
+import { count } from "./pages/words.ts";
 import { surveyConnections } from "./processors/survey-connections.ts";
 import { surveyRecipes } from "./processors/survey-recipes.ts";
 import { parseRules } from "./rules/parse-rules.ts";
@@ -37,7 +38,7 @@ export async function runInit(args: InitArguments, config: Config, look: Look = 
   const target = rules.targets.find(({ connection }) => connection === tenant.chosen)?.name;
   const { paint } = look;
   const lines = [
-    `${paint("good", "WRITTEN")}: ${file}: ${connections.length} targets, ${recipes.length} rules${recipes.length > 0 ? `, all to ${target}` : ""}.`,
+    `${paint("good", "WRITTEN")}: ${file}: ${count(connections.length, "target")}, ${count(recipes.length, "rule")}${recipes.length > 0 ? `, all to ${target}` : ""}.`,
     enabled
       ? "Each rule makes a new table at each run and touches none that is there."
       : `${paint("warn", "SWITCHED OFF")}: there are ${connections.length} Redshift connections, so no rule publishes until you choose its target and take its \`enabled: false\` out (or say --connection <id>).`,

@@ -1,7 +1,8 @@
 import { hostname, userInfo } from "node:os";
 import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
-import { type Config, ConfigError } from "./config.ts";
+import type { Config } from "./config.ts";
+import type { DesignerCloud } from "./designer-cloud/client.ts";
 import type { Said } from "./explain-command.ts";
 import { type Look, PLAIN } from "./look.ts";
 import type { RunResult } from "./processors/run-recipe.ts";
@@ -9,12 +10,13 @@ import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import { newRunKey } from "./producers/execution-id.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
 import { createAudit } from "./queues/audit-store.ts";
+import { type CompletionRecords, createCompletionRecords } from "./queues/completion-record.ts";
 import { inTime } from "./queues/in-time.ts";
 import { livingProcesses } from "./queues/living-processes.ts";
-import type { Core } from "./relay-core.ts";
 import { createRunJob } from "./relay-run.ts";
 import { hasEnded } from "./rules/task-state.ts";
-import { withCore } from "./with-core.ts";
+import { type Stores, withStores } from "./with-core.ts";
+import { withPlatform } from "./with-platform.ts";
 
 /** A person does not wait for a Redis that is away. */
 const REDIS_WITHIN_MS = 5_000;
@@ -55,41 +57,48 @@ export async function runRun(
   tell: (words: string) => void,
   look: Look = PLAIN,
 ): Promise<Said> {
-  if (!config.platform.url)
-    throw new ConfigError(["DESIGNER_CLOUD_URL is not set: there is no platform to run a recipe on"]);
   const { key = newRunKey(), recipeId, parameters, format, path, json } = args;
-  return withCore(config, log, async (core) => {
-    if (!(await inTime(core.connections.reached(), REDIS_WITHIN_MS)))
-      throw new Error("Redis does not answer: nothing was started");
-    const who = userInfo().username;
-    const asker = { who, role: "command line", from: hostname() } as const;
-    const asked = { key, recipeId, parameters, ...(format && { format }), ...(path && { path }) };
-    const result = await runJobOf(core, config, log)(asked, asker, AbortSignal.timeout(RUN_WITHIN_MS));
-    const { jobGroupId } = result.kind === "running" ? result : {};
-    let ended: Ended | undefined;
-    if (args.wait && jobGroupId !== undefined) {
-      if ((await livingProcesses(core.connections.ingest, core.keys)).length === 0)
-        tell("No process of the relay lives: start one, or nothing is published");
-      ended = await untilEnded(core, jobGroupId, tell);
-    }
-    const text = json
-      ? JSON.stringify({ ...result, idempotencyKey: key, ...(ended && { ended }) }, undefined, 2)
-      : tellRun(result, key, ended, args, look);
-    return { text, ok: result.kind === "running" && ended?.good !== false };
-  });
+  return withPlatform(config, "run", (platform) =>
+    withStores(config, log, async (stores) => {
+      const { connections, keys } = stores;
+      if (!(await inTime(connections.reached(), REDIS_WITHIN_MS)))
+        throw new Error("Redis does not answer: nothing was started");
+      const records = createCompletionRecords(connections.work, keys, config.ledgerRetentionMs);
+      const asker = { who: userInfo().username, role: "command line", from: hostname() } as const;
+      const asked = { key, recipeId, parameters, ...(format && { format }), ...(path && { path }) };
+      const run = runJobOf(stores, records, platform, config, log);
+      const result = await run(asked, asker, AbortSignal.timeout(RUN_WITHIN_MS));
+      const { jobGroupId } = result.kind === "running" ? result : {};
+      let ended: Ended | undefined;
+      if (args.wait && jobGroupId !== undefined) {
+        if ((await livingProcesses(connections.ingest, keys)).length === 0)
+          tell("No process of the relay lives: start one, or nothing is published");
+        ended = await untilEnded(records, platform, jobGroupId, tell);
+      }
+      const text = json
+        ? JSON.stringify({ ...result, idempotencyKey: key, ...(ended && { ended }) }, undefined, 2)
+        : tellRun(result, key, ended, args, look);
+      return { text, ok: result.kind === "running" && ended?.good !== false };
+    }),
+  );
 }
 
-function runJobOf(core: Core, config: Config, log: Logger) {
-  const { connections, keys, queues, completions, platform } = core;
-  const retentionMs = config.ledgerRetentionMs;
+function runJobOf(
+  { connections, keys, queues }: Stores,
+  records: CompletionRecords,
+  platform: DesignerCloud,
+  config: Config,
+  log: Logger,
+) {
+  const { namespace, ledgerRetentionMs: retentionMs } = config;
   return createRunJob({
     connections,
     keys,
-    namespace: config.namespace,
+    namespace,
     retentionMs,
-    platform: platform.pastGate,
-    report: createReportCompletion({ records: completions, queue: queues.completions }),
-    records: completions,
+    platform,
+    report: createReportCompletion({ records, queue: queues.completions }),
+    records,
     audit: createAudit(connections.ingest, keys, retentionMs, log),
     log,
   });
@@ -97,13 +106,14 @@ function runJobOf(core: Core, config: Config, log: Logger) {
 
 /** The record tells all: it is dispatch that asks the platform. */
 async function untilEnded(
-  { completions, platform }: Core,
+  records: Pick<CompletionRecords, "read">,
+  platform: Pick<DesignerCloud, "getJobGroup">,
   jobGroupId: number,
   tell: (words: string) => void,
 ): Promise<Ended> {
   let told = "";
   for (;;) {
-    const { completion, tasks } = await completions.read(jobGroupId);
+    const { completion, tasks } = await records.read(jobGroupId);
     const { words: summary, published, superseded } = summariseJobGroup(tasks);
     const { outcome = "open", words = "" } = completion ?? {};
     if (outcome !== "open" && tasks.every(({ record }) => hasEnded(record.state))) {
@@ -112,7 +122,7 @@ async function untilEnded(
     }
     const now =
       outcome === "open"
-        ? await platform.pastGate.getJobGroup(jobGroupId).then(
+        ? await platform.getJobGroup(jobGroupId).then(
             ({ status }) => `Job group ${jobGroupId} is ${status} on the platform`,
             (error: unknown) => (error instanceof Error ? error.message : String(error)),
           )
@@ -139,7 +149,8 @@ function tellRun(
       }
       const { jobGroupId } = result;
       if (waits || jobGroupId === undefined) return line;
-      return `${line} When it has ended it is published by the rules: publish-relay status ${jobGroupId}`;
+      const then = result.repeated ? "How it stands" : "When it has ended it is published by the rules";
+      return `${line} ${then}: publish-relay status ${jobGroupId}`;
     }
     case "conflict":
     case "refused":

@@ -46,7 +46,7 @@ function tellRules({ rules: { newest, versions }, processes }: Status, { paint }
 
 const tellEnded = ({ published, failed, parked, superseded, freshness }: Ended): string =>
   `published ${published}, failed ${failed}, parked ${parked}, superseded ${superseded}${
-    freshness ? `; half of them within ${span(freshness.p50)} of the job's end` : ""
+    freshness ? `; median ${span(freshness.p50)} after the job's end` : ""
   }`;
 
 function tellTargets({ targets, now }: Overview, look: Look): string[] {

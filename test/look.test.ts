@@ -1,3 +1,4 @@
+import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
 import { createLook, PLAIN, table } from "../src/look.ts";
 
@@ -28,7 +29,7 @@ describe("a table", () => {
       "  longer  b     c",
     ]);
     const painted = table("T", ["first", "x", "words"], rows, createLook({ isTTY: true }, undefined));
-    expect(painted.map((line) => line.replace(/\u001b\[\d+m/g, "").trimEnd())).toEqual(plain);
+    expect(painted.map((line) => stripVTControlCharacters(line).trimEnd())).toEqual(plain);
     expect(painted[3]).toContain(GREEN);
   });
 

@@ -1,5 +1,6 @@
 import { checkRules } from "../check-rules.ts";
 import type { Config } from "../config.ts";
+import { count } from "../pages/words.ts";
 import type { Rules } from "../rules/model.ts";
 import { readTextFile } from "../watch-file.ts";
 import { type DoctorFinding, findingsOf } from "./finding.ts";
@@ -31,7 +32,12 @@ export async function checkRulesFile({
           error("file", `${rulesFile}:${line}:${column}: ${message}`, advice),
         ),
         ...(rules
-          ? [ok("file", `${rulesFile} is good: ${rules.targets.length} targets, ${rules.rules.length} rules`)]
+          ? [
+              ok(
+                "file",
+                `${rulesFile} is good: ${count(rules.targets.length, "target")}, ${count(rules.rules.length, "rule")}`,
+              ),
+            ]
           : []),
         ...warnings.map(({ line, column, message }) =>
           warning("file", `${rulesFile}:${line}:${column}: ${message}`),
