@@ -125,3 +125,12 @@ return answer
 export const COUNT_LOSS = `
 if redis.call('HEXISTS', KEYS[1], 'rev') == 1 then redis.call('HSET', KEYS[1], 'webhookLost', '1') end
 `;
+
+/**
+ * Replaces the notes of a completion. A record that is gone is not made again.
+ *
+ * KEYS: group. ARGV: notesJson.
+ */
+export const NOTE = `
+if redis.call('HEXISTS', KEYS[1], 'rev') == 1 then redis.call('HSET', KEYS[1], 'notes', ARGV[1]) end
+`;
