@@ -240,7 +240,6 @@ rules:
       'rules.yaml:9:16 rules[0].publish[0].table: "orders_{recpie}" has the unknown placeholder {recpie}; the placeholders are {jobGroupId} {date} {recipe} {flow} {date:YYYY_MM} {labels.name}. Did you mean "recipe"?',
       'rules.yaml:10:17 rules[0].publish[0].action: must be one of create, load, createAndLoad, truncateAndLoad, dropAndLoad, upsert, not "lod". Did you mean "load"?',
       "rules.yaml:11:19 rules[0].publish[0].attempts: must be a whole number from 1 to 100, not 0",
-      "rules.yaml:12:9 rules[0].publish[1].table: is missing; it must be the name of a table",
       'rules.yaml:12:9 rules[0].publish[1].tabel: unknown key "tabel"; known here: target, schema, table, action, format, attempts, backoff, deadline, settleAfter, priority, stale. Did you mean "table"?',
     ]);
   });
@@ -343,8 +342,13 @@ rules:
     ],
     [
       "a table with a lone brace",
-      withPublication().replace("table: orders", "table: 'a{b'"),
-      /must start with a letter/,
+      withPublication().replace("table: orders", "table: 'a{date'"),
+      /has a \{ that is not closed/,
+    ],
+    [
+      "a table with a brace that closes nothing",
+      withPublication().replace("table: orders", "table: 'a}b'"),
+      /has a \} without its \{/,
     ],
     [
       "an unnamed label",
@@ -408,7 +412,6 @@ rules:
     const shown = (text: string) =>
       (errorOf(text)?.show() ?? []).map((one) => one.replace(/error: .*/, "error: ...").split("\n"));
     expect(shown(withPublication("attempts: 0", "lod").replace("schema:", "shema:"))).toEqual([
-      ["rules.yaml:3:10: error: ...", "  3 |   sales: { connection: 2, shema: public }", "    |          ^"],
       [
         "rules.yaml:3:27: error: ...",
         "  3 |   sales: { connection: 2, shema: public }",
@@ -433,11 +436,84 @@ rules:
     expect(new Set(lines)).toEqual(new Set(['""', "["]));
   });
 
+  it.each([
+    [
+      "{ target: sales, table: Orders_{date}, action: load }",
+      'with {date} in quotes: table: "Orders_{date}"',
+    ],
+    ["{ target: sales, table: {date}_x, action: load }", 'with {date} in quotes: table: "{date}_x"'],
+    [
+      "{ target: sales, table: t_{date:YYYY}, action: load }",
+      'with {date:YYYY} in quotes: table: "t_{date:YYYY}"',
+    ],
+    [
+      "{ target: sales, schema: 'a', table: t{labels.a b} }",
+      'with {labels.a b} in quotes: table: "t{labels.a b}"',
+    ],
+    ["{ target: sales, table: x, attempts: @3 }", 'that starts with @ in quotes: attempts: "@3"'],
+    ["table: {recipe}_{flow} # both", 'with {recipe} in quotes: table: "{recipe}_{flow}"'],
+    ["table: *", 'that starts with * in quotes: table: "*"'],
+    ["table: * of all", 'that starts with * in quotes: table: "* of all"'],
+    ["table: &x_{date}", 'that starts with & in quotes: table: "&x_{date}"'],
+    ["table: %x", 'that starts with % in quotes: table: "%x"'],
+    ["table: @x", 'that starts with @ in quotes: table: "@x"'],
+    ["table: `x`", 'that starts with ` in quotes: table: "`x`"'],
+    ["table: !x", 'that starts with ! in quotes: table: "!x"'],
+    ["table: |x", 'that starts with | in quotes: table: "|x"'],
+    ["table: >x", 'that starts with > in quotes: table: ">x"'],
+    ["table: 'x_{date}' y", "Unexpected scalar at node end"],
+  ])("tells of %s, where YAML stumbles, that alone and what to put in quotes", (publication, words) => {
+    const more = `  - { name: more, when: all, publish: [{ target: nowhere, table: "x", action: lod }] }\n`;
+    const text = `${head}  - name: a\n    when: all\n    publish:\n      - ${publication}\n${more}`;
+    const told = problemsOf(text);
+    expect(told).toEqual([expect.stringMatching(/^rules\.yaml:8:\d+ /)]);
+    expect(told[0]?.endsWith(words.startsWith("Unexpected") ? words : `put a value ${words}`)).toBe(true);
+  });
+
+  it("tells of a value that YAML reads as a map or an alias what to put in quotes", () => {
+    const table = (value: string) =>
+      problemsOf(withPublication().replace("table: orders", `table: ${value}`));
+    expect(table("{date}")).toEqual([
+      expect.stringMatching(/:9:16 .*must be the name of a table, not a map: put "\{date\}" in quotes$/),
+    ]);
+    expect(table("{ a: 1 }")).toEqual([expect.stringMatching(/not a map$/)]);
+    expect(table("&x").join()).toContain(
+      '&x stands at nothing: put a value that starts with & in quotes: table: "&x"',
+    );
+    expect(problemsOf(withWhen("when: { flow: *_x }"))).toEqual([
+      'rules.yaml:6:19 *_x has no anchor &_x: put a value that starts with * in quotes: flow: "*_x"',
+    ]);
+    expect(problemsOf(withWhen("when: { flow: [1, *_x] }"))).toEqual([
+      expect.stringMatching(/in quotes: "\*_x"$/),
+    ]);
+  });
+
+  it("tells one mistake once", () => {
+    expect(problemsOf(withPublication().replace("table: orders", 'table: ""'))).toEqual([
+      'rules.yaml:9:16 rules[0].publish[0].table: must be the name of a table, not ""',
+    ]);
+    expect(problemsOf(withPublication().replace("connection: 2", "conection: 2"))).toEqual([
+      expect.stringMatching(/unknown key "conection".*Did you mean "connection"\?$/),
+    ]);
+    expect(problemsOf(withPublication().replace("connection: 2", "link: 2"))).toHaveLength(2);
+    expect(problemsOf(withPublication().replace("when:", "wen:"))).toEqual([
+      expect.stringMatching(/unknown key "wen"/),
+    ]);
+    // A key that is there is judged, whatever other key looks like it.
+    expect(problemsOf(withPublication("tabel: x").replace("table: orders", "table: 7"))).toHaveLength(2);
+    expect(problemsOf(withPublication().replace("targets:", "target:"))).toEqual([
+      expect.stringMatching(/unknown key "target".*Did you mean "targets"\?$/),
+    ]);
+  });
+
   it("names what was probably meant beside the words", () => {
     const suggested = (text: string) => errorOf(text)?.problems.map(({ suggestion }) => suggestion);
     expect(suggested(withPublication("attemps: 3", "lod"))).toEqual(["load", "attempts"]);
     expect(suggested(withPublication().replace("table: orders", "table: 't{date:yyyy}'"))).toEqual([
       "{date:YYYY}",
+    ]);
+    expect(suggested(withPublication().replace("table: orders", "table: 't{label.my x}'"))).toEqual([
+      "{labels.my x}",
     ]);
     expect(suggested(withPublication("", "nothing"))).toEqual([undefined]);
   });
