@@ -591,18 +591,47 @@ describe("warnings", () => {
     expect(parseRules(withPublication(line), "rules.yaml").warnings).toEqual([expect.stringMatching(words)]);
   });
 
-  it("name a publication that an earlier rule always takes the place of, and none that it may", () => {
-    const rule = (name: string, when: string, table: string, more = "") =>
-      `  - { name: ${name}, when: ${when}, ${more} publish: [{ target: sales, table: "${table}", action: load }] }\n`;
-    const warned = (...rules: string[]) =>
-      parseRules(head + rules.join(""), "rules.yaml").warned.map(({ line, message }) => `${line} ${message}`);
+  const rule = (name: string, when: string, table: string, more = "") =>
+    `  - { name: ${name}, when: ${when}, ${more} publish: [{ target: sales, table: "${table}", action: load }] }\n`;
+  const warned = (...rules: string[]) =>
+    parseRules(head + rules.join(""), "rules.yaml").warned.map(({ line, message }) => `${line} ${message}`);
+
+  it.each([
+    ["{ flow: 1 }", "{ recipe: 1 }"],
+    ["{ recipe: [27, 28] }", "{ recipe: 28, labels: { env: prod } }"],
+    ["{ recipe: 27 }", '{ recipe: "orders*" }'],
+    ['{ recipe: "27" }', '{ recipe: "orders*" }'],
+    ['{ flow: "ord*" }', '{ flow: "orders*" }'],
+    ['{ flow: "*_a" }', '{ flow: "b_*" }'],
+    ['{ flow: "orders" }', '{ flow: "o?ders" }'],
+    ["{ labels: { env: prod } }", "{ labels: { tenant: acme } }"],
+    ["{ flow: 1 }", "all"],
+  ])("name a publication that %s may take the place of when its rule takes %s", (when, other) => {
+    expect(warned(rule("a", when, "t"), rule("b", other, "t"))).toEqual([
+      expect.stringMatching(
+        /^6 is not sent for a job group that rule "a" \(line 5\), earlier in the file, matches too/,
+      ),
+    ]);
+  });
+
+  it.each([
+    ["{ recipe: [27, 28] }", "{ recipe: 29 }"],
+    ["{ creator: 1, flow: 7 }", "{ creator: '2', flow: 7 }"],
+    ['{ flow: "a*" }', '{ flow: "b*" }'],
+    ['{ flow: "orders" }', '{ flow: ["x*", "y"] }'],
+    ["{ flow: 1, labels: { env: prod } }", "{ flow: 1, labels: { env: [test, 7] } }"],
+    ["{ labels: { v: 7 } }", "{ labels: { v: x } }"],
+  ])("name none where %s and %s cannot both hold", (when, other) => {
+    expect(warned(rule("a", when, "t"), rule("b", other, "t"))).toEqual([]);
+  });
+
+  it("name a publication that an earlier rule always takes the place of", () => {
     expect(warned(rule("a", "all", "t_{date}"), rule("b", "{ flow: 1 }", "T_{date:YYYYMMDD}"))).toEqual([
       expect.stringMatching(/^6 is never sent: rule "a" \(line 5\), earlier in the file, takes the same/),
     ]);
     expect(warned(rule("a", "{ flow: [1] }", "t"), rule("b", "{ flow: 1 }", "t"))).toEqual([
       expect.stringMatching(/^6 is never sent/),
     ]);
-    expect(warned(rule("a", "{ flow: 1 }", "t"), rule("b", "{ recipe: 1 }", "t"))).toEqual([]);
     expect(warned(rule("a", "all", "t"), rule("b", "all", "u"))).toEqual([]);
     expect(warned(rule("a", "all", "t", "enabled: false,"), rule("b", "all", "t"))).toEqual([]);
     expect(warned(rule("a", "all", "t"), rule("b", "all", "t", "enabled: false,"))).toEqual([]);
@@ -621,6 +650,16 @@ describe("warnings", () => {
     ]);
     const template = withPublication().replace("table: orders", "table: 'table{labels.a}'");
     expect(parseRules(template, "rules.yaml").warnings).toEqual([]);
+  });
+
+  it("name a target that only rules which are switched off use", () => {
+    const text = withPublication().replace("rules:", "  old: { connection: 3, schema: public }\nrules:");
+    const off =
+      "  - { name: b, enabled: false, when: all, publish: [{ target: old, table: t, action: load }] }\n";
+    expect(parseRules(text + off, "rules.yaml").warnings).toEqual([
+      'rules.yaml:4:3 targets.old: only rules that are switched off publish to the target "old"',
+    ]);
+    expect(parseRules(text + off.replace("enabled: false,", ""), "rules.yaml").warnings).toEqual([]);
   });
 
   it("name a default that settles soon, and a file whose rules are all switched off", () => {
