@@ -55,10 +55,14 @@ export function readYaml(text: string): YamlSource {
     const { place, lineText } = lineAt(offset);
     return quoteAdvice(lineText, place.column - 1);
   };
-  const at: YamlSource["at"] = (path, message, part = "value") => ({
-    ...(path.length > 0 && { path: pathText(path) }),
-    ...problemAt(placeOf(document, path, part), message),
-  });
+  const at: YamlSource["at"] = (path, message, part = "value") => {
+    const value = part === "value" ? document.getIn(path) : undefined;
+    return {
+      ...(path.length > 0 && { path: pathText(path) }),
+      ...problemAt(placeOf(document, path, part), message),
+      ...(isShort(value) && { value }),
+    };
+  };
   const broken = firstSyntaxError(document);
   if (broken !== undefined) {
     const message = adviceAt(broken.pos[0]) ?? broken.message;
@@ -140,6 +144,9 @@ function surprises(document: Document): { node: Node; message: string }[] {
   });
   return found;
 }
+
+const isShort = (value: unknown): value is string | number | boolean =>
+  ["string", "number", "boolean"].includes(typeof value);
 
 /** Offsets of the first letter and behind the last. */
 type Span = readonly [start: number, end: number];
