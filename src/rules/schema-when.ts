@@ -5,10 +5,9 @@ const oneOrMany = <Item extends z.ZodType>(item: Item, wanted: string) => {
   const error = needs(wanted);
   return z
     .union(
-      // The list first: what a list is not is told quickly, of an item each of its kinds would have to say so.
       [
-        z.array(item, { error }).min(1, { error: `is an empty list, which matches nothing: ${wanted}` }),
         item,
+        z.array(item, { error }).min(1, { error: `is an empty list, which matches nothing: ${wanted}` }),
       ],
       { error },
     )
