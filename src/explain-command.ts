@@ -19,6 +19,8 @@ export interface ExplainArguments {
 export interface Said {
   readonly text: string;
   readonly ok: boolean;
+  /** It is the arguments or the settings that have to change. */
+  readonly wrongUse?: true;
 }
 
 /**

@@ -72,9 +72,9 @@ async function hashPassword(name: string): Promise<void> {
   say(await runHashPassword(name, process.stdin, (words) => void process.stderr.write(words)));
 }
 
-function end({ text, ok }: Said): void {
+function end({ text, ok, wrongUse }: Said): void {
   say(text);
-  if (!ok) process.exitCode = EXIT.failed;
+  if (!ok) process.exitCode = wrongUse ? EXIT.wrongUse : EXIT.failed;
 }
 
 function say(text: string): void {

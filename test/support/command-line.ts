@@ -20,9 +20,9 @@ export async function runCommand(
       {
         start: named("start"),
         check: async (given) => {
-          const { text, ok } = await runCheck(given, readConfig(env));
+          const { text, ok, wrongUse } = await runCheck(given, readConfig(env));
           print(text);
-          if (!ok) code = EXIT.failed;
+          if (!ok) code = wrongUse ? EXIT.wrongUse : EXIT.failed;
         },
         explain: named("explain"),
         resolve: named("resolve"),
