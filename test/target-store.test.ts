@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { dispatchCompletion } from "../src/processors/dispatch-completion.ts";
+import { createBreakerStore } from "../src/queues/breaker-store.ts";
 import { createCompletionRecords } from "../src/queues/completion-record.ts";
+import { createHolds } from "../src/queues/holds.ts";
 import { keysOf, publishQueue } from "../src/queues/names.ts";
 import { createTargetStore } from "../src/queues/target-store.ts";
 import { rulesNeed } from "../src/rules/lookups.ts";
@@ -44,6 +46,17 @@ function openStore() {
       since.set(processId, since.get(processId) ?? at);
       if (newer) await store.register({ version, targets: [] }, true, NONE);
       return newer;
+    },
+    newest: () => redis.hget(keys.rules, "newest"),
+    /** Of one that stopped or was stopped; a process of this name is another one from now on. */
+    leave: async (processId: string) => {
+      since.delete(processId);
+      await store.leave(processId);
+    },
+    /** Its last sign of life has run out. */
+    kill: async (processId: string, version: string) => {
+      since.delete(processId);
+      await redis.hset(keys.processes, processId, `1 ${version}`);
     },
     registered: async (name: string) => {
       const { targets } = await store.read();
@@ -192,13 +205,12 @@ test("a version that a living process runs does not become a new one, however ma
 });
 
 test("the start with older rules counts once the processes with the newest are dead, also when they were killed just before", async () => {
-  const { redis, keys, beat } = openStore();
+  const { beat, leave, kill } = openStore();
   await beat("back", "v2");
-  await redis.hdel(keys.processes, "back");
+  await leave("back");
   await beat("killed", "v3");
   expect(await beat("again", "v2")).toBe(false);
-  // Its last sign of life has run out.
-  await redis.hset(keys.processes, "killed", "1 v3");
+  await kill("killed", "v3");
   expect(await beat("again", "v2")).toBe(true);
 });
 
@@ -212,4 +224,78 @@ test("a restart of the processes with the newest rules gives one that runs older
   expect(await beat("older", "v2")).toBe(false);
   await redis.hset(keys.rules, "aliveAt", Date.now() - 61_000);
   expect(await beat("older", "v2")).toBe(true);
+});
+
+test("a process with the newer file gets the limits back from one with the older file that was started while it was dead", async () => {
+  const { beat, kill, leave, newest } = openStore();
+  await beat("a", "v1");
+  await beat("b", "v2");
+  await kill("b", "v2");
+  await leave("a");
+  expect([await beat("a", "v1"), await newest()]).toEqual([true, "v1"]);
+  await beat("a", "v1");
+  expect([await beat("b", "v2"), await newest()]).toEqual([true, "v2"]);
+  expect([await beat("a", "v1"), await beat("b", "v2"), await newest()]).toEqual([false, false, "v2"]);
+
+  // Also after it has run for long, and time after time.
+  await kill("b", "v2");
+  await leave("a");
+  expect(await beat("a", "v1")).toBe(true);
+  expect([await beat("b", "v2"), await beat("a", "v1"), await newest()]).toEqual([true, false, "v2"]);
+});
+
+test("a file that was changed back is not undone by processes that are late, run on, or are started anew with the other one", async () => {
+  const { beat, leave, newest } = openStore();
+  for (const process of ["a", "b", "c"]) await beat(process, "v1");
+  for (const process of ["a", "b", "c"]) await beat(process, "v2", "v1");
+  expect([await beat("a", "v1", "v2"), await newest()]).toEqual([true, "v1"]);
+  const undone = [await beat("b", "v2"), await beat("c", "v2")];
+  await leave("c");
+  undone.push(await beat("c", "v2"), await beat("b", "v1", "v2"), await beat("b", "v1"));
+  undone.push(await beat("a", "v1"), await beat("c", "v2"), await beat("c", "v1", "v2"));
+  expect(undone).not.toContain(true);
+  expect(await newest()).toBe("v1");
+});
+
+test("processes that are started anew one by one with the file of before get their limits with the last one, until somebody starts with the newer file", async () => {
+  const { beat, leave, newest } = openStore();
+  for (const process of ["a", "b"]) await beat(process, "v1");
+  for (const process of ["a", "b"]) await beat(process, "v2", "v1");
+  await leave("a");
+  expect([await beat("a", "v1"), await beat("b", "v2"), await newest()]).toEqual([false, false, "v2"]);
+  await leave("b");
+  expect([await beat("b", "v1"), await newest()]).toEqual([true, "v1"]);
+  expect([await beat("a", "v1"), await beat("b", "v1"), await newest()]).toEqual([false, false, "v1"]);
+  // Whoever starts with the newer file goes forward again.
+  expect([await beat("c", "v2"), await beat("a", "v1"), await newest()]).toEqual([true, false, "v2"]);
+});
+
+test("a version whose process dies between its first sign of life and its definitions is the newer one when it is back", async () => {
+  const { store, beat, kill, newest } = openStore();
+  await beat("a", "v1");
+  expect((await store.beat({ processId: "b", version: "v2", before: "v2", since: undefined })).newer).toBe(
+    true,
+  );
+  await kill("b", "v2");
+  expect([await beat("a", "v1"), await newest()]).toEqual([false, "v1"]);
+  expect([await beat("b", "v2"), await newest()]).toEqual([true, "v2"]);
+});
+
+test("what held up a target and its breaker go with it, its last starts stay, and a pause is noted anew when it comes back", async () => {
+  const site = openStore();
+  const { redis, keys, store } = site;
+  const sales = await leaveSales(site);
+  const holds = createHolds(redis, keys);
+  await redis.hset(keys.queue(publishQueue("sales"), "meta"), "paused", "1");
+  await holds.notePauses(["sales", "finance"]);
+  await createBreakerStore(redis, keys).failed("sales", "no answer");
+  await redis.lpush(keys.pace("sales"), "1");
+  expect(await redis.exists(keys.held("sales"), keys.breaker("sales"))).toBe(2);
+  expect(await store.forget(sales)).toBe(true);
+  expect(await redis.exists(keys.held("sales"), keys.breaker("sales"))).toBe(0);
+  expect(await redis.exists(keys.pace("sales"))).toBe(1);
+
+  await holds.notePauses(["finance"]);
+  await holds.notePauses(["sales", "finance"]);
+  expect(await holds.look("sales")).toMatchObject({ cause: "pause" });
 });

@@ -6,7 +6,7 @@ import { NO_VERSION, type RegisteredTarget, readDefinition, writeDefinition } fr
 import { findUnregistered } from "./unregistered-targets.ts";
 import { BEAT, FORGET, REGISTER } from "./scripts/target.ts";
 
-/** A process that gave no sign of life for so long is dead. */
+/** A process that gave no sign of life for so long is dead. One that only stood still gets back what is its own. */
 const LIFE_MS = 10_000;
 /** Nobody has run the newest rules for so long: older ones count again, also without a start. */
 const ABSENT_MS = 60_000;
