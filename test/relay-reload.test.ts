@@ -192,7 +192,7 @@ test("limits of rules that nobody runs are shown, and end with the next change o
   // As it is when the process with the newer file has just died.
   await redis.zadd(keys.rulesSeen, 1_000, "gone");
   await redis.hset(keys.rules, "newest", "gone", "aliveAt", Date.now() + 5_000);
-  const whose = "the limits are those of gone, which nobody runs";
+  const whose = "limits are those of gone, which nobody runs";
   await eventually(async () => (await readyz()).rules.endsWith(whose), TAKEN_OVER);
   expect(await (await fetch(`${url}/`)).text()).toContain(whose);
   await write(rulesFor({ sales: { concurrency: 8 } }));
