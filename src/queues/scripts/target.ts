@@ -5,7 +5,7 @@ import { SHARED } from "./shared.ts";
  * - on purpose: they were never seen, or its file has just changed from the newest to them (somebody goes back; a process
  *   that is late changes from an older file to an old one, and brings nothing back). This alone gives a version its place
  *   in the order of `seen`;
- * - or they stand behind the newest in that order: these took over while no process with newer ones lived;
+ * - or they come after the newest in that order: the newest took over while no process with these lived;
  * - or nobody runs the newest any more: none has given a sign of life since this process has had rules (then it was
  *   started with these on purpose; one that was killed counts as alive until its last sign has run out), or for a while
  *   (so that a restart of the newest gives those that run older ones no chance). The order stays as it was.
