@@ -63,7 +63,7 @@ export interface Keys {
   readonly targets: string;
   /** Hash: the newest version of the rules file, and when the targets changed last. */
   readonly rules: string;
-  /** Sorted set: versions of the rules file, by the time at which a process last took them up or ran them. */
+  /** Sorted set: versions of the rules file, in the order in which the fleet took them up on purpose. */
   readonly rulesSeen: string;
   /** Hash: the processes that live, with the version of the rules that each runs. */
   readonly processes: string;
