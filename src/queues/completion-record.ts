@@ -2,6 +2,7 @@ import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { PublishPlan } from "../rules/model.ts";
 import { foldIdentifier } from "../rules/identifier.ts";
+import { isReplayed } from "../rules/lane.ts";
 import { completionId } from "../rules/task-identity.ts";
 import { COMPLETIONS, type Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
@@ -82,6 +83,8 @@ export interface CompletionRecords {
     plans: readonly PublishPlan[],
     /** Of tasks that run one at a time, the one that need not wait for its turn; by default, all ask by themselves. */
     first?: PublishPlan,
+    /** What is written for a new one; by default, nothing was done of it yet. */
+    recordOf?: (plan: PublishPlan) => TaskRecord,
   ): Promise<(TaskRecord | undefined)[] | false>;
   /** Writes a task that the record has lost; it is on its target's queue already. */
   restore(plan: PublishPlan): Promise<void>;
@@ -128,9 +131,9 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     plans: readonly PublishPlan[],
     first: PublishPlan | undefined,
     targets: "registered" | "any" = "registered",
-  ) => {
-    const json = writeTaskRecord(PLANNED);
-    return plan(
+    recordOf: (plan: PublishPlan) => TaskRecord = () => PLANNED,
+  ) =>
+    plan(
       [keys.group(id), keys.open, keys.waiters(id), keys.targets],
       [
         finishedAt,
@@ -139,7 +142,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         retentionMs,
         ...plans.flatMap((task) => [
           taskField(task),
-          json,
+          writeTaskRecord(recordOf(task)),
           JSON.stringify(task),
           ...tracking(keys, task, first),
           targets === "registered" ? task.target : "",
@@ -148,7 +151,6 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         ]),
       ],
     );
-  };
 
   return {
     merge,
@@ -180,10 +182,10 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         [keys.group(id), keys.unhandled],
         [id, rev, outcome, said, retentionMs, keys.prefix],
       )) === 1,
-    plan: async (id, plans, first) => {
+    plan: async (id, plans, first, recordOf) => {
       const [one] = plans;
       if (!one) return [];
-      const reply = await write(id, one.finishedAt, plans, first);
+      const reply = await write(id, one.finishedAt, plans, first, "registered", recordOf);
       if (reply === 0) return false;
       return words(reply).map((standing) => (standing === "" ? undefined : readTaskRecord(standing)));
     },
@@ -204,7 +206,7 @@ function tracking(keys: Keys, plan: PublishPlan, first: PublishPlan | undefined)
   const tableKey = taskField(plan).replace(/^task:/, "");
   return [
     trackedOf(plan),
-    isOrdered(plan) ? keys.table(tableKey) : "",
+    isOrdered(plan) ? `${keys.table(tableKey)}${isReplayed(plan) ? ":replays" : ""}` : "",
     plan.serialize && first && first !== plan ? waiterOf(plan) : "",
   ];
 }

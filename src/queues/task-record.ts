@@ -1,6 +1,7 @@
 import type { Redis } from "ioredis";
 import { LostTaskError } from "../errors.ts";
 import { REPEATABLE_ACTIONS, type PublishPlan } from "../rules/model.ts";
+import { isReplayed } from "../rules/lane.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
 import { hasEnded, type TaskState } from "../rules/task-state.ts";
 import { type Keys, publishQueue } from "./names.ts";
@@ -37,6 +38,8 @@ export type Admission =
   | { readonly answer: "group"; readonly by: string }
   | { readonly answer: "superseded"; readonly by: number }
   | { readonly answer: "table" }
+  /** A replayed task: others of its queue come first. */
+  | { readonly answer: "behind" }
   | { readonly answer: "breaker"; readonly ms: number; readonly words?: string }
   | { readonly answer: "gate" | "pace"; readonly ms: number; readonly words: string };
 
@@ -134,6 +137,7 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
                 plan.jobGroupId,
                 ...rhythm,
                 at.tracked,
+                flag(isReplayed(plan)),
               ],
             ),
           );
@@ -158,7 +162,15 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
         mayGoOn: async () =>
           (await lookAgain(
             [at.group, at.waiters, at.table],
-            [at.field, at.waiter, at.tracked, flag(plan.serialize), flag(isOrdered(plan)), keys.prefix],
+            [
+                at.field,
+                at.waiter,
+                at.tracked,
+                flag(plan.serialize),
+                flag(isOrdered(plan)),
+                keys.prefix,
+                flag(isReplayed(plan)),
+              ],
           )) === 1,
       };
     },
@@ -200,7 +212,7 @@ function readWaiter(waiter: string): Waiter {
   return { queue, jobId };
 }
 
-function placeOf(keys: Keys, plan: PublishPlan) {
+export function placeOf(keys: Keys, plan: PublishPlan) {
   const key = taskKey(plan);
   return {
     group: keys.group(plan.jobGroupId),
@@ -216,7 +228,7 @@ function placeOf(keys: Keys, plan: PublishPlan) {
   };
 }
 
-function landingOf(keys: Keys, plan: PublishPlan, retentionMs: number): (string | number)[] {
+export function landingOf(keys: Keys, plan: PublishPlan, retentionMs: number): (string | number)[] {
   const { finishedAt, jobGroupId } = plan;
   return [
     keys.prefix,
@@ -226,6 +238,7 @@ function landingOf(keys: Keys, plan: PublishPlan, retentionMs: number): (string 
     jobGroupId,
     retentionMs,
     flag(isOrdered(plan)),
+    flag(isReplayed(plan)),
   ];
 }
 
@@ -243,6 +256,7 @@ function readAdmission(reply: readonly string[]): Admission {
     case "superseded":
       return { answer, by: Number(first) };
     case "table":
+    case "behind":
       return { answer };
     case "breaker":
       return { answer, ms: Number(first), words: second };
