@@ -73,7 +73,10 @@ const REPORTED_BEFORE_MS = 24 * 60 * 60_000;
 const REMOVE_TRIES = 20;
 const REMOVE_EVERY_MS = 100;
 
-/** Replays job groups. A dry run writes nothing; else each job group is looked at again before it is replayed. */
+/**
+ * Replays job groups, after all were looked at. A dry run ends there; else each is replayed as far as its record is still
+ * as it was then. Rejects with `ReplayTooLargeError` or `ReplayNameError` before anything is done.
+ */
 export function createReplay(parts: ReplayParts): Replay {
   const { core, records, rulesFile, asks } = parts;
   const redis = core.connections.ingest;
@@ -157,7 +160,10 @@ async function foreseeAll(
 }
 
 /** What was meant by a time finished in it; what was named is meant whatever its time. */
-function isWithin({ finishedAt }: Foreseen, { jobGroupIds, since = 0, until = Infinity }: ReplayQuery): boolean {
+function isWithin(
+  { finishedAt }: Foreseen,
+  { jobGroupIds, since = 0, until = Infinity }: ReplayQuery,
+): boolean {
   if (jobGroupIds) return true;
   return finishedAt === undefined || (finishedAt >= since && finishedAt <= until);
 }
@@ -177,7 +183,7 @@ function checkNames({ rule, target }: ReplayChoice, { rules }: Core): void {
 
 /** Those that the platform lists, and those that the relay knows: a publish may have moved a job group out of the list's window. */
 async function findJobGroups({ core, records }: ReplayParts, query: ReplayQuery): Promise<number[]> {
-  const { since = 0, until = Infinity, rule, target, failed } = query;
+  const { since = 0, until = Infinity, failed } = query;
   const listed = failed
     ? []
     : await listFinishedSince((page, signal) => core.platform.pastGate.listFinished(page, signal), since);
@@ -186,8 +192,6 @@ async function findJobGroups({ core, records }: ReplayParts, query: ReplayQuery)
   let before: string | undefined;
   do {
     const page = await index.page({
-      ...(target !== undefined && failed && { target }),
-      ...(rule !== undefined && failed && { rule }),
       ...(failed && { state: "failed" }),
       reportedFrom: since - REPORTED_BEFORE_MS,
       ...(before !== undefined && { before }),
@@ -196,9 +200,9 @@ async function findJobGroups({ core, records }: ReplayParts, query: ReplayQuery)
     before = page.next;
     for (const id of page.ids) {
       const { completion, tasks } = await records.read(id);
-      const finished = tasks.map(({ plan }) => plan.finishedAt);
-      const isMeant = tasks.length > 0 ? Math.min(...finished) >= since : completion?.outcome !== "skipped";
-      if (isMeant && (tasks.length === 0 || Math.min(...finished) <= until)) ids.add(id);
+      const finished = Math.min(...tasks.map(({ plan }) => plan.finishedAt));
+      if (tasks.length === 0 && completion?.outcome === "skipped") continue;
+      if (tasks.length === 0 || (finished >= since && finished <= until)) ids.add(id);
       else ids.delete(id);
     }
   } while (before !== undefined);

@@ -83,6 +83,7 @@ test("the document is valid OpenAPI 3.1 and names the routes that the relay serv
     "/v1/job-groups/{id}",
     "/v1/job-groups/{id}/explain",
     "/v1/openapi.json",
+    "/v1/replays",
     "/v1/tasks/{id}/resolve",
   ]);
   await expectAnswer("GET /v1/openapi.json", 200, ask("GET", "/v1/openapi.json"));

@@ -176,7 +176,10 @@ async function dispatch(
 /** A task's data lists the first report and so many of the newest; the record knows more. */
 const NEWEST_LISTED = 4;
 
-export function provenanceOf({ reportCount, reports }: Pick<Completion, "reportCount" | "reports">): Provenance {
+export function provenanceOf({
+  reportCount,
+  reports,
+}: Pick<Completion, "reportCount" | "reports">): Provenance {
   const rest = reports.slice(1);
   return {
     count: reportCount,

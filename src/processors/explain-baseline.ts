@@ -32,7 +32,9 @@ export async function judgeBaseline({
   listed,
   siblings: ask,
   listTables,
-}: Standing): Promise<Exclude<Baseline, { is: "clear" }> | { readonly is: "clear"; readonly jobIds: number[] }> {
+}: Standing): Promise<
+  Exclude<Baseline, { is: "clear" }> | { readonly is: "clear"; readonly jobIds: number[] }
+> {
   const jobs = listed.filter(({ jobType }) => jobType === "publish");
   const jobIds = jobs.map(({ id }) => id);
   const mine = [...record.publishJobs, ...(record.foreign ?? [])];

@@ -55,7 +55,7 @@ async function stepsOf(
   choice: ReplayChoice,
   deps: ReplayDeps,
 ): Promise<ReplayStep[]> {
-  const { recorded, look, planned, notes, rules } = judged;
+  const { completion, recorded, look, planned, notes, rules } = judged;
   const whole = (state: ReplayLine["state"], words: string): ReplayStep[] => [
     { line: lineOf(jobGroupId, state, "nothing", words) },
   ];
@@ -66,29 +66,32 @@ async function stepsOf(
   const made = new Map(planned.map(({ plan }) => [taskKey(plan), plan]));
   const standing = new Map(recorded.map((task) => [taskKey(task.plan), task]));
   const chosen = [...new Set([...made.keys(), ...standing.keys()])].filter((key) =>
-    isChosen(made.get(key) ?? standing.get(key)?.plan, standing.get(key), choice),
+    isChosen(made.get(key) ?? standing.get(key)?.plan, standing.get(key), completion, choice),
   );
   const around = aroundOf(jobGroupId, recorded, choice, deps);
   const steps: ReplayStep[] = [];
   for (const key of chosen)
     steps.push(await foreseeTask({ plan: replayed(made.get(key)), task: standing.get(key) }, around));
-  if (isNarrowed(choice)) return steps;
+  if (choice.failed || isNarrowed(choice)) return steps;
   if (steps.length > 0) return [...steps, ...notes.flatMap((words) => whole("note", words))];
   const why = notes.length > 0 ? notes.join("; ") : "no rule matches it";
   const unsure = rules.some(({ matches }) => matches === "unknown") ? " for sure" : "";
   return whole(notes.length > 0 ? "refused" : "no-rule", `${why}${unsure}`);
 }
 
-/** Does the choice leave out some of a job group's tasks? */
-export const isNarrowed = ({ rule, target, failed }: ReplayChoice): boolean =>
-  failed || rule !== undefined || target !== undefined;
+/** Does the choice leave out some of a job group's new tasks? */
+export const isNarrowed = ({ rule, target }: ReplayChoice): boolean =>
+  rule !== undefined || target !== undefined;
 
 function isChosen(
   plan: PublishPlan | undefined,
   task: RecordedTask | undefined,
+  completion: Completion | undefined,
   { rule, target, failed }: ReplayChoice,
 ): boolean {
-  if (failed && task?.record.state !== "failed") return false;
+  // A dispatch that failed made none of its tasks.
+  const state = task ? task.record.state : completion?.outcome;
+  if (failed && state !== "failed") return false;
   return (rule === undefined || plan?.rule === rule) && (target === undefined || plan?.target === target);
 }
 

@@ -23,7 +23,7 @@ export interface ReplayAct {
 export interface ReplayChoice {
   readonly rule?: string;
   readonly target?: string;
-  /** Only tasks that failed. */
+  /** Only tasks that failed, and those of a dispatch that failed. */
   readonly failed: boolean;
   /** What is published already is sent again. */
   readonly force: boolean;
@@ -106,7 +106,10 @@ async function foreseeSend(one: Sendable, around: Around, left: Left): Promise<R
   const { plan, shown, state } = one;
   const { choice, store, recorded } = around;
   if (!(await store.hasTarget(plan.target))) {
-    return left("refused", `no running relay has target ${plan.target} in its rules yet: let them take the file over`);
+    return left(
+      "refused",
+      `no running relay has target ${plan.target} in its rules yet: let them take the file over`,
+    );
   }
   if (isOrdered(plan) && plan.stale === "supersede") {
     const newer = await store.newerInTable(plan);
@@ -152,7 +155,10 @@ function foreseeAgain(
   if (running) return left("refused", tellRunning(running.id));
   const repeatable = REPEATABLE_ACTIONS.includes(plan.action);
   if (!repeatable && choice.reason === undefined) {
-    return left("refused", `it may be in the table, and ${MEANING[plan.action]}: force needs a reason (--reason)`);
+    return left(
+      "refused",
+      `it may be in the table, and ${MEANING[plan.action]}: force needs a reason (--reason)`,
+    );
   }
   const foreign = strange.map(({ id }) => id);
   const words = `sent again by force: ${MEANING[plan.action]}`;

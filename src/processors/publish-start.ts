@@ -87,7 +87,6 @@ async function stopped(task: PublishTask): Promise<Outcome> {
 /** Nothing runs that somebody has to see to at once: a replayed task waits for its turn again. */
 const handOverPlanned = ({ plan }: PublishTask): Outcome => ({ next: "hand-over", inTurn: isReplayed(plan) });
 
-
 async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet>): Promise<Outcome> {
   const { run, settings, hold } = task;
   switch (admission.answer) {

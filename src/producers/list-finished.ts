@@ -1,4 +1,11 @@
-import { FIRST_PLACE, type ListedGroup, type Page, PAGE_LIMIT, type Place, placeAfter } from "./poll-pages.ts";
+import {
+  FIRST_PLACE,
+  type ListedGroup,
+  type Page,
+  PAGE_LIMIT,
+  type Place,
+  placeAfter,
+} from "./poll-pages.ts";
 
 /** A list that changes faster than it can be read is begun again so often. */
 const TORN_MAX = 3;

@@ -53,7 +53,8 @@ export function createReplayStore(redis: Redis, keys: Keys, retentionMs: number)
         redis.hmget(keys.newest(key), "finishedAt", "jobGroupId"),
         redis.zrevrange(keys.table(key), 0, 0, "WITHSCORES"),
       ]);
-      if (at && id && isNewer(Number(at), Number(id), plan)) return { jobGroupId: Number(id), published: true };
+      if (at && id && isNewer(Number(at), Number(id), plan))
+        return { jobGroupId: Number(id), published: true };
       const [tracked = "", score] = open;
       const openId = Number(tracked.split("\t")[2]);
       if (!isNewer(Number(score), openId, plan)) return undefined;

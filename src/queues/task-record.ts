@@ -163,14 +163,14 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
           (await lookAgain(
             [at.group, at.waiters, at.table],
             [
-                at.field,
-                at.waiter,
-                at.tracked,
-                flag(plan.serialize),
-                flag(isOrdered(plan)),
-                keys.prefix,
-                flag(isReplayed(plan)),
-              ],
+              at.field,
+              at.waiter,
+              at.tracked,
+              flag(plan.serialize),
+              flag(isOrdered(plan)),
+              keys.prefix,
+              flag(isReplayed(plan)),
+            ],
           )) === 1,
       };
     },
