@@ -85,9 +85,9 @@ function tellReplay({ dryRun, summary, lines }: ReplayResult): string {
   return [...lines.map(tellLine), end].join("\n");
 }
 
-function tellLine({ jobGroupId, state, then, words, task, done }: ReplayLine): string {
+function tellLine({ jobGroupId, state, does, words, task, done }: ReplayLine): string {
   const what = task ? `${task.target}.${task.schema}.${task.table} (${task.action})` : "-";
-  const is = then === "nothing" ? state : `${state} -> ${then}${done === undefined ? "" : " (queued)"}`;
+  const is = does === "nothing" ? state : `${state} -> ${does}${done === undefined ? "" : " (queued)"}`;
   return `${jobGroupId}  ${what}  ${is}: ${words}`;
 }
 

@@ -61,11 +61,9 @@ const line = z
         "note",
       ])
       .meta({ description: "How the task, or without one the job group, stands." }),
-    then: z
-      .enum(["publish", "note as published", "nothing"])
-      .meta({
-        description: "note as published: its results are in the table, and no publish request is sent.",
-      }),
+    does: z.enum(["publish", "note as published", "nothing"]).meta({
+      description: "note as published: its results are in the table, and no publish request is sent.",
+    }),
     words: z.string(),
     task: z
       .looseObject({

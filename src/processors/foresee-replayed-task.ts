@@ -177,12 +177,12 @@ const MEANING: Readonly<Record<Action, string>> = {
 
 function sent(
   { plan, shown, state }: Sendable,
-  then: ReplayLine["then"],
+  does: ReplayLine["does"],
   words: string,
   { foreign, again }: Pick<ReplayAct, "foreign" | "again"> = { foreign: [], again: false },
 ): ReplayStep {
   return {
-    line: lineOf(plan.jobGroupId, state, then, words, plan),
+    line: lineOf(plan.jobGroupId, state, does, words, plan),
     act: { plan, foreign, again, ...(shown && { shown }) },
   };
 }

@@ -33,8 +33,6 @@ export async function replayJobGroup(
   const acting = steps.flatMap((step): Acting[] =>
     step.act ? [{ ...step, act: { ...step.act, plan: signed(step.act.plan, completion, at) } }] : [],
   );
-  const left = steps.filter(({ act }) => !act).map(({ line }): ReplayLine => ({ ...line, done: false }));
-  if (acting.length === 0) return left;
   const record = (act: ReplayAct): TaskRecord => recordOf(act, choice, by, at);
 
   const fresh = acting.filter(({ act }) => !act.shown);
@@ -60,7 +58,8 @@ export async function replayJobGroup(
     const words = `Job group ${jobGroupId}: replayed by ${by}`;
     await deps.records.conclude(jobGroupId, merged.rev, "dispatched", words);
   }
-  return [...opened.map(([{ line }, written]) => tellWritten(line, written)), ...left];
+  const written = new Map(opened.map(([{ line }, how]) => [line, how]));
+  return steps.map(({ line }) => tellWritten(line, written.get(line)));
 }
 
 type Written = Awaited<ReturnType<ReplayStore["reopen"]>>;
@@ -90,17 +89,19 @@ async function planFresh(
   return { written, ...(isFirst && first && { first }) };
 }
 
-function tellWritten(line: ReplayLine, written: Written): ReplayLine {
+function tellWritten(line: ReplayLine, written: Written | undefined): ReplayLine {
   switch (written) {
+    case undefined:
+      return { ...line, done: false };
     case "ok":
       return { ...line, done: true };
     case "changed":
-      return { ...line, then: "nothing", done: false, words: "it changed just now: left alone, look again" };
+      return { ...line, does: "nothing", done: false, words: "it changed just now: left alone, look again" };
     case "target":
       return {
         ...line,
         state: "refused",
-        then: "nothing",
+        does: "nothing",
         done: false,
         words: "no running relay has its target in its rules any more",
       };

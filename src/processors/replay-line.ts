@@ -26,7 +26,7 @@ export const REPLAY_ENDS = ["publish", "note as published", "nothing"] as const;
 export interface ReplayLine {
   readonly jobGroupId: number;
   readonly state: (typeof REPLAY_STATES)[number];
-  readonly then: (typeof REPLAY_ENDS)[number];
+  readonly does: (typeof REPLAY_ENDS)[number];
   readonly words: string;
   readonly task?: {
     readonly id: string;
@@ -44,20 +44,20 @@ export interface ReplayLine {
 export function lineOf(
   jobGroupId: number,
   state: ReplayLine["state"],
-  then: ReplayLine["then"],
+  does: ReplayLine["does"],
   words: string,
   plan?: PublishPlan,
 ): ReplayLine {
-  if (!plan) return { jobGroupId, state, then, words };
+  if (!plan) return { jobGroupId, state, does, words };
   const { rule, target, schema, table, action } = plan;
   const id = taskId(jobGroupId, taskKey(plan));
-  return { jobGroupId, state, then, words, task: { id, rule, target, schema, table, action } };
+  return { jobGroupId, state, does, words, task: { id, rule, target, schema, table, action } };
 }
 
 /** In one sentence, what a replay does or has done. */
 export function summariseReplay(lines: readonly ReplayLine[], dryRun: boolean): string {
   const groups = new Set(lines.map(({ jobGroupId }) => jobGroupId)).size;
-  const acted = lines.filter((line) => (dryRun ? line.then !== "nothing" : line.done === true)).length;
+  const acted = lines.filter((line) => (dryRun ? line.does !== "nothing" : line.done === true)).length;
   const counts = new Map<string, number>();
   for (const { state } of lines) if (state !== "note") counts.set(state, (counts.get(state) ?? 0) + 1);
   const states = [...counts].map(([state, n]) => `${n} ${state}`).join(", ");
