@@ -9,7 +9,8 @@ import { allEnded, inShort, replay } from "./support/replays.ts";
 
 const SETTINGS = { publishMs: 20, appearMs: 10, sameTarget: "append", concurrent: "append" } as const;
 
-const connectionOf = ({ body }: LoggedRequest): number => (body as { connection: { id: number } }).connection.id;
+const connectionOf = ({ body }: LoggedRequest): number =>
+  (body as { connection: { id: number } }).connection.id;
 
 const make = (site: Site, n: number): number[] =>
   Array.from({ length: n }, () => site.simulator.createJobGroup());
@@ -49,7 +50,9 @@ test("completions that come by themselves stay ahead of 20 that are replayed, at
   await allEnded(site, live);
   const since = site.simulator.requests({ kind: "publish" }).slice(before);
   for (const connection of [2, 3]) {
-    const ids = since.filter((one) => connectionOf(one) === connection).map(({ jobGroupId }) => jobGroupId ?? 0);
+    const ids = since
+      .filter((one) => connectionOf(one) === connection)
+      .map(({ jobGroupId }) => jobGroupId ?? 0);
     const last = ids.findLastIndex((id) => live.includes(id));
     // What had its start when they came goes its way: at most one for each target.
     const ahead = ids.slice(0, last).filter((id) => replayed.includes(id));
