@@ -61,6 +61,12 @@ test("completions that come by themselves stay ahead of 20 that are replayed, at
   }
   await allEnded(site, replayed);
   for (const id of [...live, ...replayed]) expect(site.puts(id)).toHaveLength(2);
+  // Those that were woken too.
+  for (const target of ["sales", "finance"]) {
+    const jobs = await site.queue(`publish.${target}`).getJobs();
+    const mine = jobs.filter(({ data }) => replayed.includes(data.jobGroupId));
+    expect(mine.map(({ priority }) => priority)).toEqual(replayed.map(() => 2_000));
+  }
 }, 30_000);
 
 const MAIN = new URL("../src/main.ts", import.meta.url);
