@@ -1,18 +1,19 @@
 import { execFileSync } from "node:child_process";
-import { mkdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, writeFileSync } from "node:fs";
 import { cpus, loadavg, totalmem } from "node:os";
 import { fileURLToPath } from "node:url";
 import { parseArgs } from "node:util";
 import { killAll } from "./child.ts";
 import { type Section, table } from "./figures.ts";
 import { measureIdleLatency } from "./idle-latency.ts";
+import { measurePages } from "./pages.ts";
 import { measurePaceUse } from "./pace-use.ts";
 import { measurePublishes } from "./publishes.ts";
 import { measureRuleLookups } from "./rule-lookups.ts";
 import { openSite, type Site } from "./site.ts";
 import { measureWebhookAcks } from "./webhook-acks.ts";
 
-const USAGE = `npm run bench -- [--quick] [--only acks,publishes,idle,pace,rules]
+const USAGE = `npm run bench -- [--quick] [--only acks,publishes,idle,pace,rules,pages]
 Measures the relay beside a pipeline without any safety, both in one run by turns; read the ratios.`;
 const ROOT = fileURLToPath(new URL("..", import.meta.url));
 const RESULTS = fileURLToPath(new URL("./results/", import.meta.url));
@@ -31,6 +32,7 @@ const PARTS: Record<string, (site: Site, quick: boolean) => Promise<Section>> = 
       quick ? 6_000 : 20_000,
     ),
   rules: async (_, quick) => measureRuleLookups(quick ? 50 : 300),
+  pages: (site, quick) => (quick ? measurePages(site, 5_000, 10) : measurePages(site, 100_000, 30)),
 };
 
 async function main(): Promise<void> {
@@ -76,6 +78,8 @@ function build(): void {
   execFileSync(process.execPath, [tsc, "-p", `${ROOT}bench/tsconfig.json`, "--noCheck"], {
     stdio: "inherit",
   });
+  // The relay reads its version there.
+  copyFileSync(`${ROOT}package.json`, `${ROOT}bench/dist/package.json`);
 }
 
 function describeMachine(): Record<string, string> {

@@ -25,7 +25,11 @@ export function tellCheck(checked: CheckedRules, live: LiveReport | undefined): 
   return [
     ...lines,
     `${file}: good, version ${rules.version}, ${count(rules.targets.length, "target")}, ${count(rules.rules.length, "rule")}, ${count(warnings.length, "warning")}`,
-    ...table("Targets", ["target", "connection", "schema", "pace", "at once"], rules.targets.map(targetRow)),
+    ...table(
+      "Targets",
+      ["target", "connection", "schema", "pace", "at once", "freshness"],
+      rules.targets.map(targetRow),
+    ),
     ...tellPublications(checked),
     ...(live ? tellLive(live) : []),
   ].join("\n");
@@ -33,11 +37,12 @@ export function tellCheck(checked: CheckedRules, live: LiveReport | undefined): 
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
 
-function targetRow({ name, connection, schema, rateLimit, concurrency }: Target): string[] {
+function targetRow({ name, connection, schema, rateLimit, concurrency, freshnessMs }: Target): string[] {
   const pace = rateLimit
     ? `${rateLimit.max} per ${formatDuration(rateLimit.perMs)}${rateLimit.burst ? ", burst" : ""}`
     : "no limit";
-  return [name, String(connection), schema, pace, String(concurrency)];
+  const freshness = freshnessMs === undefined ? "" : formatDuration(freshnessMs);
+  return [name, String(connection), schema, pace, String(concurrency), freshness];
 }
 
 function tellPublications({ publications }: CheckedRules): string[] {

@@ -24,6 +24,9 @@ export function summariseConfig(config: Config): Record<string, unknown> {
     poll: polls
       ? `every ${formatDuration(polls.everyMs)}, grace ${formatDuration(polls.graceMs)}`
       : "not by this process",
+    environment: config.environment ?? "not named",
+    // The host alone: a path may hold a token.
+    notify: config.notify.urls.map((url) => new URL(url).host),
     logLevel: config.logLevel,
   };
 }

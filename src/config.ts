@@ -33,6 +33,17 @@ const address = (protocols: readonly string[], example: string) =>
     `must be an address like ${example}`,
   );
 
+/** None of the words holds the address: it may be a secret. */
+const notifyUrls = list.refine(
+  (urls) => urls.every((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)),
+  "must be addresses that begin with http:// or https://, separated by commas (a comma inside one is written %2C)",
+);
+/** Standard Webhooks: 24 bytes or more. */
+const notifySecrets = list.refine(
+  (secrets) => secrets.every((secret) => /^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret)),
+  "must be whsec_ and base64 of at least 24 bytes; make one with: echo whsec_$(openssl rand -base64 24)",
+);
+
 const environment = z
   .object({
     DESIGNER_CLOUD_URL: address(["http:", "https:"], "https://us1.alteryxcloud.com").optional(),
@@ -93,6 +104,10 @@ const environment = z
       .transform(Number)
       .default(20),
     LEDGER_RETENTION: atLeast(60_000, "1m").default(90 * 86_400_000),
+    ENVIRONMENT: text.max(30, "must have 30 characters at most").optional(),
+    NOTIFY_URLS: notifyUrls,
+    NOTIFY_SECRET: notifySecrets,
+    PUBLIC_URL: address(["http:", "https:"], "https://publish-relay.example.com").optional(),
     LOG_LEVEL: z
       .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
         error: "must be fatal, error, warn, info, debug, trace or silent",
@@ -124,6 +139,8 @@ const environment = z
     followMaxMs: env.FOLLOW_MAX,
     poll: pollSettings(env),
     ledgerRetentionMs: env.LEDGER_RETENTION,
+    environment: env.ENVIRONMENT,
+    notify: { urls: env.NOTIFY_URLS, secrets: env.NOTIFY_SECRET, publicUrl: env.PUBLIC_URL },
     logLevel: env.LOG_LEVEL,
   }));
 
@@ -178,7 +195,12 @@ export function readConfig(env: Readonly<Record<string, string | undefined>>): C
     problems.push("DESIGNER_CLOUD_TOKEN_FILE is set beside DESIGNER_CLOUD_TOKEN: set one of them");
   }
   problems.push(...accessProblems(given));
-  const { poll, ledgerRetentionMs = Infinity } = parsed.data ?? {};
+  const { poll, notify, ledgerRetentionMs = Infinity } = parsed.data ?? {};
+  if (notify && notify.urls.length > 0 && notify.secrets.length === 0) {
+    problems.push(
+      "NOTIFY_SECRET is not set, and NOTIFY_URLS is: notifications are signed. Make one with: echo whsec_$(openssl rand -base64 24)",
+    );
+  }
   if (poll?.everyMs && ledgerRetentionMs < LEDGER_LEAST_MS + poll.graceMs + poll.everyMs) {
     problems.push(
       "LEDGER_RETENTION must be at least 1h longer than POLL_GRACE and POLL_INTERVAL, or POLL_INTERVAL be off: a job group whose record is gone is new to the poller",

@@ -4,6 +4,7 @@ import type { ResolveArguments } from "./commands.ts";
 import { readConfig } from "./config.ts";
 import type { CheckArguments } from "./check-command.ts";
 import type { ExplainArguments, Said } from "./explain-command.ts";
+import { secretsOf } from "./config-secrets.ts";
 import { createLog } from "./log.ts";
 import type { ReplayArguments } from "./replay-command.ts";
 import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
@@ -14,7 +15,7 @@ const STOP_MS = 14_000;
 async function start(): Promise<void> {
   const config = readConfig(process.env);
   // Written beside the work, not in it; what is left at the end is written before the process goes.
-  const log = createLog(config.logLevel, { sync: false });
+  const log = createLog(config.logLevel, { sync: false }, secretsOf(config));
   // Loaded here: help and the other commands need nothing of it, and it takes a while.
   const { createRelay } = await import("./relay.ts");
   const relay = createRelay(config, log);
@@ -47,7 +48,7 @@ async function start(): Promise<void> {
 async function resolve(args: ResolveArguments): Promise<void> {
   const config = readConfig(process.env);
   const { runResolve } = await import("./commands.ts");
-  say(await runResolve(args, config, createLog("warn", { dest: 2 })));
+  say(await runResolve(args, config, createLog("warn", { dest: 2 }, secretsOf(config))));
 }
 
 async function check(args: CheckArguments): Promise<void> {
@@ -58,7 +59,7 @@ async function check(args: CheckArguments): Promise<void> {
 async function explain(args: ExplainArguments): Promise<void> {
   const config = readConfig(process.env);
   const { runExplain } = await import("./explain-command.ts");
-  end(await runExplain(args, config, createLog("warn", { dest: 2 })));
+  end(await runExplain(args, config, createLog("warn", { dest: 2 }, secretsOf(config))));
 }
 
 async function replay(args: ReplayArguments): Promise<void> {

@@ -2,11 +2,13 @@ import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { Guard } from "./http/access.ts";
 import { createBoard } from "./http/board.ts";
-import type { BoardQueue } from "./http/board-queues.ts";
+import type { BoardQueue, JobLink } from "./http/board-queues.ts";
+import { isProduction } from "./pages/layout.ts";
 import type { Audit } from "./queues/audit-store.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import type { Connections } from "./queues/connections.ts";
-import { publishQueue } from "./queues/names.ts";
+import type { Holds } from "./queues/holds.ts";
+import { NOTIFICATIONS, publishQueue } from "./queues/names.ts";
 import type { RelayQueues } from "./relay-queues.ts";
 import type { LiveRules } from "./relay-rules.ts";
 import type { Targets } from "./relay-targets.ts";
@@ -21,6 +23,7 @@ export interface BoardParts {
   readonly rules: LiveRules;
   readonly targets: Targets;
   readonly breakers: BreakerStore;
+  readonly holds: Pick<Holds, "lastPublished">;
   readonly audit: Audit;
   readonly log: Logger;
 }
@@ -39,11 +42,17 @@ export function openBoard(parts: BoardParts, guard: Guard) {
     log,
     isAway: () => parts.connections.work.status !== "ready",
     queues: boardQueues(parts, new Map()),
-    ...(platformUrl && { links: [{ text: "Designer Cloud", url: platformUrl }] }),
+    jobLink: storyLink,
+    links: [
+      { text: "Overview", url: "/" },
+      { text: "Job groups", url: "/job-groups" },
+      ...(platformUrl ? [{ text: "Designer Cloud", url: platformUrl }] : []),
+    ],
+    ...(config.environment !== undefined && { environment: badge(config.environment) }),
   });
   let shown = "";
   const describe = async (): Promise<void> => {
-    const held = await heldTargets(parts);
+    const held = await standings(parts);
     const now = JSON.stringify([[...held], parts.targets.list(), describeRules(parts.rules, parts.targets)]);
     if (now === shown) return;
     shown = now;
@@ -56,29 +65,54 @@ export function openBoard(parts: BoardParts, guard: Guard) {
   return { app: board.app, close: () => clearInterval(timer) };
 }
 
-/** Targets whose breaker is open, and why. */
-async function heldTargets({ targets, breakers }: BoardParts): Promise<Map<string, string>> {
-  const held = new Map<string, string>();
-  for (const { name } of targets.list()) {
-    const { open, failures, words } = await breakers.look(name);
-    if (open)
-      held.set(
-        name,
-        `BREAKER OPEN after ${failures} failures in a row, one publish probes from time to time: ${words}`,
-      );
-  }
-  return held;
+/** Every job that is about a job group leads to its story. */
+const storyLink: JobLink = ({ id }) => {
+  const jobGroupId = /^jobgroup-([1-9]\d*)(?:-|$)/.exec(id)?.[1];
+  return jobGroupId === undefined
+    ? undefined
+    : { text: `Story of job group ${jobGroupId}`, url: `/job-groups/${jobGroupId}` };
+};
+
+const badge = (label: string) =>
+  isProduction(label)
+    ? { label, color: "#b3201a", textColor: "#ffffff" }
+    : { label, color: "#0b57b8", textColor: "#ffffff" };
+
+interface Standing {
+  /** Its breaker is open, and why. */
+  readonly breaker?: string;
+  /** When something was last published to it. */
+  readonly last?: string;
+}
+
+async function standings({ targets, breakers, holds }: BoardParts): Promise<Map<string, Standing>> {
+  const all = targets.list().map(async ({ name }): Promise<[string, Standing]> => {
+    const [{ open, failures, words }, last] = await Promise.all([
+      breakers.look(name),
+      holds.lastPublished(name),
+    ]);
+    const breaker = `BREAKER OPEN after ${failures} failures in a row, one publish probes from time to time: ${words}`;
+    // To the minute: the board is built anew each time that this changes.
+    const at = last && `${new Date(last.at).toISOString().slice(0, 16).replace("T", " ")} UTC`;
+    return [name, { ...(open && { breaker }), ...(at && { last: `last success ${at}` }) }];
+  });
+  return new Map(await Promise.all(all));
 }
 
 function boardQueues(
-  { queues, targets, rules }: BoardParts,
-  held: ReadonlyMap<string, string>,
+  { queues, targets, rules, config }: BoardParts,
+  held: ReadonlyMap<string, Standing>,
 ): BoardQueue[] {
   const target = (one: KnownTarget): BoardQueue => ({
     queue: queues.of(publishQueue(one.name)),
     kind: "target",
     displayName: one.name,
-    description: [!one.inRules && NOT_IN_RULES, held.get(one.name), describeTarget(one)]
+    description: [
+      !one.inRules && NOT_IN_RULES,
+      held.get(one.name)?.breaker,
+      describeTarget(one),
+      held.get(one.name)?.last,
+    ]
       .filter(Boolean)
       .join(" · "),
   });
@@ -100,8 +134,15 @@ function boardQueues(
     },
     ...targets.list().map(target),
     { queue: queues.parked, kind: "parked", description: "Publish tasks that wait for a person's decision" },
+    ...(config.notify.urls.length === 0 ? [] : [notifications(queues)]),
   ];
 }
+
+const notifications = (queues: RelayQueues): BoardQueue => ({
+  queue: queues.of(NOTIFICATIONS),
+  kind: "notifications",
+  description: "What people are told of, one job per address; a failed one reached nobody there",
+});
 
 /** Which rules this process runs, what is wrong with the file, and who runs others. */
 export function describeRules(rules: LiveRules, targets: Targets): string {

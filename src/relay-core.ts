@@ -15,6 +15,7 @@ import { createTaskRecords, type TaskRecords } from "./queues/task-record.ts";
 import { wake } from "./queues/worker.ts";
 import { createTroubleLog } from "./trouble-log.ts";
 import { startRedisServer } from "./redis-server.ts";
+import { createNotifier, type Notifier } from "./relay-notify.ts";
 import { openPlatform, type Platform } from "./relay-platform.ts";
 import { openQueues, type RelayQueues } from "./relay-queues.ts";
 import { type LiveRules, openRules } from "./relay-rules.ts";
@@ -34,6 +35,7 @@ export interface Core {
   readonly completions: CompletionRecords;
   readonly tasks: TaskRecords;
   readonly gate: GateStore;
+  readonly notifier: Notifier;
   readonly platform: Platform;
   readonly fanOut: FanOut;
   readonly rules: LiveRules;
@@ -77,8 +79,10 @@ export async function openCore(
     restore: completions.restore,
   });
   const gate = createGateStore(connections.work, keys);
-  const platform = opened(openPlatform(config, asks === "alone" ? NO_GATE : gate, log), ({ close }) =>
-    close(),
+  const notifier = createNotifier({ config, connections, keys, queues, log });
+  const platform = opened(
+    openPlatform(config, asks === "alone" ? NO_GATE : gate, log, notifier.notices),
+    ({ close }) => close(),
   );
   const queueOf = (target: string) => queues.of(publishQueue(target));
   const fanOut = createFanOut({ flows: queues.flows, redis: connections.work, keys, queueOf });
@@ -92,6 +96,7 @@ export async function openCore(
     completions,
     tasks,
     gate,
+    notifier,
     platform,
     fanOut,
     rules,

@@ -17,7 +17,9 @@ import type { Connections } from "./queues/connections.ts";
 import { type Keys, publishQueue } from "./queues/names.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type BoardParts, describeRules, openBoard } from "./relay-board.ts";
+import { openPages } from "./relay-pages.ts";
 import { createLookAround } from "./relay-surroundings.ts";
+import { isPagePath } from "./pages/pages.ts";
 import { type StoryDeps, tellStory } from "./story.ts";
 
 export interface HttpParts extends BoardParts {
@@ -65,6 +67,8 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       ...health,
       metrics: metrics.handler(isReady),
       ...(web && {
+        pages: openPages(parts, storyDeps, guard),
+        isPagePath,
         ...countedWebhook(parts),
         api: createApi(
           {
@@ -81,7 +85,7 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
       }),
       ...(board && { board: board.app }),
     },
-    { host: config.host, port: config.port },
+    { host: config.host, port: config.port, log },
   );
   const { port } = await server.listen();
   return {

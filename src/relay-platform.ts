@@ -8,6 +8,7 @@ import { PlatformError } from "./errors.ts";
 import type { LivePlatform } from "./processors/check-live.ts";
 import type { FactsPlatform } from "./processors/job-group-facts.ts";
 import type { PublishPlatform } from "./processors/publish-task.ts";
+import type { Notices } from "./notifications/notices.ts";
 import type { GateStore } from "./queues/gate-store.ts";
 
 /**
@@ -31,13 +32,23 @@ export type Platform = PublishPlatform &
 type Pass = <T>(call: () => Promise<T>) => Promise<T>;
 
 /** The platform behind its gate. Without an address every call waits, as if the platform were away. */
-export function openPlatform(config: Config, gateStore: GateStore, log: Logger): Platform {
+export function openPlatform(
+  config: Config,
+  gateStore: GateStore,
+  log: Logger,
+  notices: Pick<Notices, "gateShut" | "gateOpen">,
+): Platform {
   const { url } = config.platform;
   const source = tokenOf(config);
   const gate = createGate(gateStore, {
-    onShut: (event) =>
-      log.error(event, "the gate to the platform is shut: nothing is published, nothing is lost"),
-    onOpen: () => log.info("the gate to the platform is open again"),
+    onShut: (event) => {
+      log.error(event, "the gate to the platform is shut: nothing is published, nothing is lost");
+      void notices.gateShut(event);
+    },
+    onOpen: () => {
+      log.info("the gate to the platform is open again");
+      void notices.gateOpen();
+    },
     onUnauthorized: () => source.refresh(),
   });
   if (!url) return nowhere(gate.pass);

@@ -2,6 +2,7 @@ import type { Job } from "bullmq";
 import type { Logger } from "pino";
 import { ZodError } from "zod";
 import type { Metrics } from "./http/metrics.ts";
+import type { Notices } from "./notifications/notices.ts";
 import { logHandled } from "./outcome-log.ts";
 import { PUBLISH_SETTINGS, type PublishDeps, type PublishPlatform } from "./processors/publish-task.ts";
 import { publishToTarget } from "./processors/publish-to-target.ts";
@@ -38,6 +39,7 @@ export interface PublishParts {
   readonly followMaxMs: number;
   readonly breakers: BreakerStore;
   readonly metrics: Metrics;
+  readonly notifier: { readonly notices: Notices };
   readonly targets: Pick<Targets, "find">;
   /** One turnstile per target that has a pace. */
   readonly turnOf: (target: string) => <T>(call: () => Promise<T>) => Promise<T>;
@@ -69,7 +71,15 @@ export async function ended(
 ): Promise<void> {
   logHandled(deps.log, "publish", factsOf(plan, job), startedAt, outcome);
   if (outcome.next !== "done" && outcome.next !== "fail") return;
+  await tellOfEnd(deps.notifier.notices, plan, outcome);
   await refreshSummary(deps, plan.jobGroupId);
+}
+
+/** A parked one is told of when it is parked: its job may be run again as often as somebody likes. */
+async function tellOfEnd(notices: Notices, plan: PublishPlan, outcome: Outcome): Promise<void> {
+  if (outcome.next === "fail" && outcome.outcome === "failed") await notices.taskFailed(plan, outcome.words);
+  if (outcome.next === "done" && Reflect.get(outcome.value, "outcome") === "published")
+    await notices.published(plan.target);
 }
 
 /** A record that a newer version wrote is left alone: that version goes on with it. */
@@ -87,7 +97,10 @@ export function publishDepsOf(deps: PublishParts, plan: PublishPlan, token: stri
   return {
     platform: deps.platform,
     hold: deps.tasks.hold(plan, token),
-    park: (parked, record) => park(deps.queues, parked, record),
+    park: async (parked, record) => {
+      await park(deps.queues, parked, record);
+      await deps.notifier.notices.taskParked(parked, record);
+    },
     breaker: breakerOf(deps, plan.target),
     turn: atOnce,
     clock: { now: () => performance.now(), sleep, random: Math.random },
@@ -100,7 +113,7 @@ export function publishDepsOf(deps: PublishParts, plan: PublishPlan, token: stri
 const atOnce = <T>(call: () => Promise<T>): Promise<T> => call();
 
 /** A target's breaker: when it opens, the whole fleet stops starting there. */
-function breakerOf({ breakers, queues, log }: PublishParts, target: string) {
+function breakerOf({ breakers, queues, log, notifier: { notices } }: PublishParts, target: string) {
   return {
     failed: async (words: string) => {
       const { failures, openMs } = await breakers.failed(target, words);
@@ -110,9 +123,12 @@ function breakerOf({ breakers, queues, log }: PublishParts, target: string) {
         "the breaker of a target is open: nothing is started there, nothing is lost",
       );
       await queues.of(publishQueue(target)).rateLimit(Math.min(openMs, HOLD_MAX_MS));
+      await notices.breakerOpen(target, failures, words);
     },
     succeeded: async () => {
-      if (await breakers.succeeded(target)) log.info({ target }, "a target publishes again");
+      if (!(await breakers.succeeded(target))) return;
+      log.info({ target }, "a target publishes again");
+      await notices.breakerClosed(target);
     },
   };
 }

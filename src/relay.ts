@@ -6,6 +6,7 @@ import { createReportCompletion } from "./producers/report-completion.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createBreakerStore } from "./queues/breaker-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
+import { createHolds } from "./queues/holds.ts";
 import { createPollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
@@ -14,6 +15,7 @@ import { resolveAudited } from "./relay-audit.ts";
 import { createExplain, createForesee } from "./relay-check.ts";
 import { type Http, openHttp } from "./relay-http.ts";
 import { checkOnStart } from "./relay-live.ts";
+import { startNotifications } from "./relay-notify.ts";
 import { openMetrics } from "./relay-metrics.ts";
 import { watchPauses } from "./relay-pauses.ts";
 import { openPoller } from "./relay-poll.ts";
@@ -91,12 +93,13 @@ export function createRelay(
       explain: createExplain(core, intake, config.rulesFile),
       workers: () => (pollers ? [...(work?.all() ?? []), ...pollers] : undefined),
       breakers,
+      holds: createHolds(connections.work, keys),
       metrics,
       rules: core.rules,
       targets: core.targets,
       audit,
       resolve: (taskId, decision, asker) =>
-        resolveAudited(core, { audit, log }, taskId, decision, { ...asker, who: decision.by, role: "api" }),
+        resolveAudited(core, { audit, log }, taskId, decision, { role: "api", ...asker, who: decision.by }),
       replay: createApiReplay({
         core,
         records: intake,
@@ -138,6 +141,7 @@ export function createRelay(
     };
     const started = opened(openWork(deps, config.roles), ({ close }) => close());
     opened(startSweeps(deps), (stop) => stop());
+    opened(startNotifications({ ...deps, ...core, config }), (stop) => stop());
     opened(watchPauses(core, log), (stop) => stop());
     return started;
   }

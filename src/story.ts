@@ -1,9 +1,10 @@
 import { summariseJobGroup } from "./processors/summarise-job-group.ts";
-import { type Surroundings, whyItWaits } from "./processors/why-it-waits.ts";
+import { type Surroundings, type WaitNow, whyItWaits } from "./processors/why-it-waits.ts";
 import type { Audited } from "./queues/audit-store.ts";
 import type { Completion, CompletionRecords, RecordedTask } from "./queues/completion-record.ts";
 import type { Provenance } from "./rules/model.ts";
 import { taskId, taskKey } from "./rules/task-identity.ts";
+import { isBusy } from "./rules/task-state.ts";
 
 /** What a story is told from. */
 export interface StoryDeps {
@@ -51,7 +52,13 @@ export interface StoryTask {
   /** Milliseconds by cause, of the waits that are over. */
   readonly waited: Readonly<Record<string, number>>;
   /** Why it waits at this moment. */
-  readonly waits?: { readonly cause: string; readonly since: string; readonly words: string };
+  readonly waits?: {
+    readonly cause: string;
+    readonly since: string;
+    /** When what holds it up began. */
+    readonly heldSince?: string;
+    readonly words: string;
+  };
   readonly steps: readonly string[];
   readonly evidence?: unknown;
   readonly decisions?: unknown;
@@ -68,7 +75,7 @@ export async function tellStory(deps: StoryDeps, jobGroupId: number): Promise<St
     jobGroupId,
     ...(completion && { completion: tellCompletion(completion) }),
     summary: summariseJobGroup(tasks).words,
-    tasks: await Promise.all(tasks.map((task) => tellTask(deps, task))),
+    tasks: await Promise.all(tasks.map((task) => tellTask(deps, task, tasks))),
     audit: audited.toReversed(),
   };
 }
@@ -85,14 +92,20 @@ function tellCompletion({ outcome, words, labels, source, reportedAt, reportCoun
   };
 }
 
-async function tellTask({ lookAround, stepsOf }: StoryDeps, recorded: RecordedTask): Promise<StoryTask> {
+async function tellTask(
+  { lookAround, stepsOf }: StoryDeps,
+  recorded: RecordedTask,
+  all: readonly RecordedTask[],
+): Promise<StoryTask> {
   const { plan, record, waits } = recorded;
   const { target, schema, table, action, rule, rulesVersion, reports, jobGroupId } = plan;
   const id = taskId(jobGroupId, taskKey(plan));
+  const busy = all.find((one) => one !== recorded && isBusy(one.record.state));
+  const busyWith = busy && `${busy.plan.schema}.${busy.plan.table} on ${busy.plan.target}`;
   const [steps, now] = await Promise.all([
     stepsOf(target, id),
     record.state === "planned" && waits.now
-      ? lookAround(target).then((around) => whyItWaits(recorded, around))
+      ? lookAround(target).then((around) => whyItWaits(recorded, around, busyWith))
       : undefined,
   ]);
   return {
@@ -114,12 +127,18 @@ async function tellTask({ lookAround, stepsOf }: StoryDeps, recorded: RecordedTa
     submittedAt: time(record.submittedAt),
     endedAt: time(record.endedAt),
     waited: waits.over,
-    ...(now && { waits: { ...now, since: new Date(now.since).toISOString() } }),
+    ...(now && { waits: tellWait(now) }),
     steps,
     evidence: record.evidence,
     decisions: record.decisions,
   };
 }
+
+const tellWait = ({ since, heldSince, ...rest }: WaitNow) => ({
+  ...rest,
+  since: new Date(since).toISOString(),
+  ...(heldSince !== undefined && { heldSince: new Date(heldSince).toISOString() }),
+});
 
 const time = (at: number | undefined): string | undefined =>
   at === undefined ? undefined : new Date(at).toISOString();

@@ -10,7 +10,7 @@ const GOOD = `version: 1
 targets:
   sales: { connection: 2, schema: public, rateLimit: { max: 30, per: 1m } }
   finance: { connection: 3, schema: reports }
-  spare: { connection: 4, schema: x }
+  spare: { connection: 4, schema: x, freshness: 15m }
 rules:
   - name: orders
     when: { recipe: "ord*" }
@@ -45,7 +45,7 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
   expect(code).toBe(0);
   const lines = output.split("\n").map((line) => line.replace(`${path}:`, "FILE:"));
   expect(lines[0]).toMatch(/^FILE:5:3: warning: targets.spare: no rule publishes to the target "spare"/);
-  expect(lines[1]).toBe("  5 |   spare: { connection: 4, schema: x }");
+  expect(lines[1]).toBe("  5 |   spare: { connection: 4, schema: x, freshness: 15m }");
   expect(lines[2]).toBe("    |   ^^^^^");
   expect(lines[3]).toMatch(/^FILE:11:\d+: warning: .*settleAfter is under 30s/);
   expect(lines[6]).toMatch(/^FILE: good, version [0-9a-f]{12}, 3 targets, 2 rules, 2 warnings$/);
@@ -53,6 +53,7 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
     expect.arrayContaining([
       ["sales", "2", "public", "30 per 1m", "4"],
       ["finance", "3", "reports", "no limit", "4"],
+      ["spare", "4", "x", "no limit", "4", "15m"],
       ["orders", "sales", "public.orders_{date}", "load *", "avro"],
       ["orders", "finance", "reports.orders", "truncateAndLoad", "avro"],
       ["prod-only", "finance", "prod.all_jobs", "createAndLoad *", "avro"],

@@ -100,6 +100,17 @@ const TABLE: Record<string, { may: string[]; mustNot: string[] }> = {
       "../config.ts",
     ],
   },
+  "src/notifications": {
+    may: [
+      "undici",
+      "zod",
+      "type bullmq",
+      "../queues/a.ts",
+      "../rules/model.ts",
+      "../producers/signatures.ts",
+    ],
+    mustNot: ["bullmq", "express", "../producers/a.ts", "../processors/a.ts", "../http/a.ts", "../config.ts"],
+  },
   "src/http": {
     may: [
       "express",

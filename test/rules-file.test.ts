@@ -35,6 +35,21 @@ const problemsOf = (text: string): string[] => errorOf(text)?.message.split("\n"
 
 const publicationOf = (text: string) => parseRules(text, "rules.yaml").rules.rules[0]?.publish[0];
 
+describe("freshness", () => {
+  const withGoal = (goal: string) =>
+    withPublication().replace("schema: public }", `schema: public, freshness: ${goal} }`);
+
+  it("is a target's goal, in milliseconds once it is read", () => {
+    expect(parseRules(withGoal("15m"), "rules.yaml").rules.targets[0]).toMatchObject({
+      freshnessMs: 900_000,
+    });
+  });
+
+  it("is a duration with its unit", () => {
+    expect(problemsOf(withGoal("15")).join()).toContain("targets.sales.freshness: must be a duration");
+  });
+});
+
 describe("a rules file that is good", () => {
   it("gets the defaults that the design lists", () => {
     const { rules, warnings } = parseRules(withPublication(), "rules.yaml");
@@ -219,7 +234,7 @@ rules:
 `;
     expect(problemsOf(text)).toEqual([
       "rules.yaml:3:70 targets.sales.rateLimit.per: must be a duration from 100ms to 31d, such as 500ms 20s 1m 2h 90d, not 60. A number needs a unit: 60s, 60m, ...",
-      'rules.yaml:3:76 targets.sales.concurency: unknown key "concurency"; known here: description, connection, schema, rateLimit, concurrency, defaults. Did you mean "concurrency"?',
+      'rules.yaml:3:76 targets.sales.concurency: unknown key "concurency"; known here: description, connection, schema, rateLimit, concurrency, freshness, defaults. Did you mean "concurrency"?',
       "rules.yaml:6:5 rules[0].when: is empty: say `when: all` to take every completion, or give conditions such as `recipe: 27`",
       'rules.yaml:8:17 rules[0].publish[0].target: there is no target "sale". Did you mean "sales"?',
       'rules.yaml:9:16 rules[0].publish[0].table: "orders_{recpie}" has the unknown placeholder {recpie}; the placeholders are {jobGroupId} {date} {recipe} {flow} {date:YYYY_MM} {labels.name}. Did you mean "recipe"?',

@@ -74,7 +74,7 @@ async function problem(response: Response): Promise<Record<string, unknown>> {
   expect(response.headers.get("content-type")).toBe("application/problem+json");
   const document = (await response.json()) as Record<string, unknown>;
   expect(document).toMatchObject({ type: "about:blank", status: response.status });
-  expect(Object.keys(document).sort()).toEqual(["detail", "status", "title", "type"]);
+  expect(Object.keys(document).sort()).toEqual(["detail", "requestId", "status", "title", "type"]);
   return document;
 }
 

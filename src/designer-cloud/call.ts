@@ -59,7 +59,8 @@ export async function callPlatform<T>(
   const telling: Telling = { call: name, nowMs: deps.now(), redact };
   if (outcome.kind === "no-answer") throw noAnswer(outcome, telling);
   if (outcome.status >= 300) throw refusal(outcome, telling);
-  const read = parseAnswer(outcome.body, schema);
+  // A publish job's own error may repeat the token too.
+  const read = parseAnswer(cutOut([token])(outcome.body), schema);
   if ("event" in read) throw unreadable(outcome, read, telling);
   const requestId = requestIdOf(outcome.headers, redact);
   return { status: outcome.status, requestId, at: dateOf(outcome.headers), value: read.value };
@@ -85,12 +86,15 @@ async function currentToken(source: () => string | Promise<string>, call: CallNa
 
 /** Takes the token, other secrets, and whatever follows "Bearer", out of a text, also as JSON writes them. */
 function hiding(secrets: readonly string[]): (text: string) => string {
+  const cut = cutOut(secrets);
+  return (text) => cut(text).replace(/\bBearer\s+[^\s"'<,;]+/gi, "Bearer ***");
+}
+
+/** Takes the secrets out and leaves all else as it is: JSON stays JSON. */
+function cutOut(secrets: readonly string[]): (text: string) => string {
   const all = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
   const hidden = all.filter((secret) => secret.length >= TOKEN_MIN);
-  return (text) => {
-    const without = hidden.reduce((left, secret) => left.replaceAll(secret, "***"), text);
-    return without.replace(/\bBearer\s+[^\s"'<,;]+/gi, "Bearer ***");
-  };
+  return (text) => hidden.reduce((left, secret) => left.replaceAll(secret, "***"), text);
 }
 
 function parseAnswer<T>(

@@ -1,4 +1,3 @@
-import { randomUUID } from "node:crypto";
 import type { IncomingMessage } from "node:http";
 import type { Problem } from "../producers/problem.ts";
 import { type Account, ANYBODY, type Person } from "./accounts.ts";
@@ -41,12 +40,6 @@ export function createGuard(access: Access): Guard {
     },
     addressOf: proxies.addressOf,
   };
-}
-
-/** Names a request in the audit trail and the log: what the asker or a proxy calls it (X-Request-Id), or a new id. */
-export function requestIdOf(req: IncomingMessage): string {
-  const given = req.headers["x-request-id"];
-  return typeof given === "string" && /^[\w.:-]{1,100}$/.test(given) ? given : randomUUID();
 }
 
 function createIdentify(access: Access, proxies: TrustedProxies): Guard["identify"] {

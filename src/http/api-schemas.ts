@@ -71,6 +71,7 @@ export const problem = z
     title: z.string(),
     status: z.int(),
     detail: z.string().meta({ description: "What to change." }),
+    requestId: z.string().optional().meta({ description: "Names the request in the relay's log." }),
     results: results.optional().meta({ description: "With the 503 of a batch: one for each report." }),
   })
   .meta({ id: "Problem", description: "RFC 9457 problem details." });
@@ -109,7 +110,7 @@ const task = z
       examples: [{ pace: 12_000 }],
     }),
     waits: z
-      .looseObject({ cause: z.enum(WAIT_CAUSES), since: time, words: z.string() })
+      .looseObject({ cause: z.enum(WAIT_CAUSES), since: time, heldSince: time.optional(), words: z.string() })
       .optional()
       .meta({ description: "Why it waits at this moment." }),
     steps: z

@@ -1,15 +1,21 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import { createAcceptBatch, isBatch, MAX_BATCH, MAX_BATCH_BYTES } from "../producers/accept-batch.ts";
 import { createAccept, within, type AcceptDeps } from "../producers/accept-report.ts";
-import { sendJson, sendMethodNotAllowed, sendProblem, type Handler } from "../producers/problem.ts";
+import {
+  requestOf,
+  sendJson,
+  sendMethodNotAllowed,
+  sendProblem,
+  type Handler,
+} from "../producers/problem.ts";
 import { MAX_BODY_BYTES, readBody, refuseType, sendTooLarge } from "../producers/read-body.ts";
 import { createSecretCheck } from "../producers/secrets.ts";
 import type { Audit } from "../queues/audit-store.ts";
-import { requestIdOf } from "./access.ts";
 import { readAuditQuery } from "./audit-route.ts";
 import { type AskedFrom, decide, type Resolve } from "./decision.ts";
 import { createOpenApi, type RouteName } from "./openapi.ts";
 import { type Replay, replay as answerReplay } from "./replay-route.ts";
+import { nameRequest } from "./request-log.ts";
 
 /** What the API can do; a route whose function is absent is 404. */
 export interface ApiDeps extends AcceptDeps {
@@ -76,9 +82,9 @@ export function createApi(deps: ApiDeps, options: ApiOptions): Handler {
         detail: "The id in the path is not percent-encoded UTF-8: encode it.",
       });
     }
-    const asked = { from: addressOf(req), requestId: requestIdOf(req) };
+    const asked = { from: addressOf(req), requestId: nameRequest(req, res) };
     route.run({ req, res, id, token, asked }).catch((error: unknown) => {
-      deps.log?.warn({ err: error, path }, "call of the API failed: answered 503");
+      deps.log?.warn({ err: error, path, ...requestOf(res) }, "call of the API failed: answered 503");
       sendProblem(res, { status: 503, detail: AWAY, headers: { "retry-after": "2" } });
     });
   };

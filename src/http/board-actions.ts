@@ -3,10 +3,10 @@ import type { ExpressAdapter } from "@bull-board/express";
 import express, { type RequestHandler, type Router } from "express";
 import type { Problem } from "../producers/problem.ts";
 import { askedFor, type Audit, type AuditEntry, type AuditLog, jobGroupOf } from "../queues/audit-store.ts";
-import { requestIdOf } from "./access.ts";
 import type { Person } from "./accounts.ts";
 import { plainName } from "./board-queues.ts";
 import { BOARD_ROUTES, type BoardAction, whyOff } from "./board-routes.ts";
+import { nameRequest } from "./request-log.ts";
 
 export interface BoardActionsOptions {
   readonly audit: Audit;
@@ -73,8 +73,7 @@ function write(
   return async (req, res, next) => {
     const who = whoAsks(req.headers);
     if (who === undefined) return refuse(res, NOT_LISTED);
-    const requestId = requestIdOf(req);
-    res.setHeader("x-request-id", requestId);
+    const requestId = nameRequest(req, res);
     const entry = { ...entryOf(row, req.params, req.body), who: who.name, role: who.role, from: who.from };
     if (row.kind === "dangerous" && !dangerous) {
       const detail = whyOff(row);

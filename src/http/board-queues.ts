@@ -2,7 +2,7 @@ import { BullMQAdapter } from "@bull-board/api/bullMQAdapter";
 import type { ExternalJobUrl, QueueJobJson } from "@bull-board/api/typings/app";
 
 /** What a queue is for; also the order of the board. */
-export type BoardQueueKind = "completions" | "job-groups" | "poll" | "target" | "parked";
+export type BoardQueueKind = "completions" | "job-groups" | "poll" | "target" | "parked" | "notifications";
 
 export interface BoardQueue {
   /** A BullMQ `Queue`. */
@@ -23,13 +23,21 @@ interface BoardJob {
 
 export type JobLink = (job: BoardJob) => { readonly text: string; readonly url: string } | undefined;
 
-const ORDER: readonly BoardQueueKind[] = ["completions", "job-groups", "poll", "target", "parked"];
+const ORDER: readonly BoardQueueKind[] = [
+  "completions",
+  "job-groups",
+  "poll",
+  "target",
+  "parked",
+  "notifications",
+];
 const GROUP: Readonly<Record<BoardQueueKind, string>> = {
   completions: "Completions",
   "job-groups": "Completions",
   poll: "Completions",
   target: "Targets",
   parked: "Parked",
+  notifications: "Notifications",
 };
 /** No queue name holds it: BullMQ forbids it there. */
 const DELIMITER = ":";

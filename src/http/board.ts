@@ -2,7 +2,7 @@ import { createBullBoard } from "@bull-board/api";
 import type { BoardHooks } from "@bull-board/api/typings/app";
 import { ExpressAdapter } from "@bull-board/express";
 import express, { type ErrorRequestHandler, type Express, type RequestHandler } from "express";
-import { sendProblem, type Problem } from "../producers/problem.ts";
+import { requestOf, sendProblem, type Problem } from "../producers/problem.ts";
 import { BOARD_PATH } from "./server.ts";
 import type { Audit, AuditLog } from "../queues/audit-store.ts";
 import type { Guard } from "./access.ts";
@@ -26,7 +26,7 @@ export interface BoardOptions {
   readonly jobLink?: JobLink;
   readonly title?: string;
   /** A badge in the header, say for the environment. */
-  readonly environment?: { readonly label: string; readonly color: string };
+  readonly environment?: { readonly label: string; readonly color: string; readonly textColor?: string };
   readonly log: AuditLog;
   /** Is Redis away? Then the board says so at once instead of waiting for it. */
   readonly isAway?: () => boolean;
@@ -92,6 +92,7 @@ function uiConfig(options: BoardOptions) {
     sortQueues: false,
     // Asks Redis for its list of clients once a queue: 1.6 s a poll with 500 queues.
     showWorkers: false,
+    showMetrics: true,
     ...(environment && { environment }),
   };
 }
@@ -203,7 +204,7 @@ function answerError(log: BoardOptions["log"]): ErrorRequestHandler {
     if (typeof status === "number" && status >= 400 && status < 500) {
       return refuse(res, { status, detail: `The body cannot be read: ${String((error as Error).message)}` });
     }
-    log.warn({ err: error }, "the board could not answer");
+    log.warn({ err: error, ...requestOf(res) }, "the board could not answer");
     refuse(res, {
       status: 500,
       detail: "The board could not answer: the relay's log says why. Is Redis there?",

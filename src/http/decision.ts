@@ -22,6 +22,8 @@ export interface AskedFrom {
   /** The address. */
   readonly from: string;
   readonly requestId: string;
+  /** As whom; default: `api`. */
+  readonly role?: "operator" | "viewer";
 }
 
 /** Carries a decision out. */

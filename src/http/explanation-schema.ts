@@ -85,7 +85,7 @@ const target = z
     concurrency: z.int().nullable().meta({ description: "null: not known." }),
     paused: z.boolean(),
     breaker: z.looseObject({ open: z.boolean(), failures: count, openMs: z.number(), words: z.string() }),
-    queue: z.looseObject({ waiting: count, delayed: count, active: count }),
+    queue: z.looseObject({ waiting: count, delayed: count, active: count, running: count }),
   })
   .meta({ id: "TargetStanding", description: "How a target and its queue stand." });
 

@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from "node:http";
 import type { AddressInfo } from "node:net";
 import { answerClientError } from "./client-error.ts";
+import { createRequestNames, type RequestLog } from "./request-log.ts";
 import { sendProblem, type Handler } from "../producers/problem.ts";
 
 /** What answers each route; a route whose handler is absent is 404. */
@@ -11,6 +12,9 @@ export interface Routes {
   readonly webhook?: Handler;
   readonly webhookCheck?: Handler;
   readonly api?: Handler;
+  /** The operators' own pages, under the paths that `isPagePath` names. */
+  readonly pages?: Handler;
+  readonly isPagePath?: (path: string) => boolean;
   /** The Express app; nothing else passes through Express. */
   readonly board?: Handler;
 }
@@ -25,6 +29,8 @@ export interface HttpServerOptions {
   readonly headersTimeoutMs?: number;
   /** How long `close` waits for requests in flight; default 5,000. */
   readonly closeTimeoutMs?: number;
+  /** Told of each request that is refused or fails. */
+  readonly log?: RequestLog;
 }
 
 export interface HttpServer {
@@ -47,6 +53,8 @@ const CLOSE_IDLE_EVERY_MS = 50;
 /** The one server of a process, on node:http. */
 export function createHttpServer(routes: Routes, options: HttpServerOptions): HttpServer {
   const { requestTimeoutMs = 15_000, headersTimeoutMs = 10_000, closeTimeoutMs = 5_000 } = options;
+  const name = createRequestNames(options.log);
+  const route = createRouter(routes);
   const server = createServer(
     {
       requestTimeout: requestTimeoutMs,
@@ -56,12 +64,16 @@ export function createHttpServer(routes: Routes, options: HttpServerOptions): Ht
       // Asked for by the router: Node would refuse without a word.
       requireHostHeader: false,
     },
-    createRouter(routes),
+    (req, res) => {
+      name(req, res);
+      route(req, res);
+    },
   );
   server.on("clientError", answerClientError);
-  server.on("checkExpectation", (_req: IncomingMessage, res: ServerResponse) =>
-    sendProblem(res, { status: 417, detail: "Send no header Expect, or Expect: 100-continue." }),
-  );
+  server.on("checkExpectation", (req: IncomingMessage, res: ServerResponse) => {
+    name(req, res);
+    sendProblem(res, { status: 417, detail: "Send no header Expect, or Expect: 100-continue." });
+  });
   let closing: Promise<void> | undefined;
   return {
     listen: () => listen(server, options),
@@ -96,7 +108,9 @@ function createRouter(routes: Routes): Handler {
         ? routes.api
         : path.startsWith(`${BOARD_PATH}/`)
           ? routes.board
-          : undefined);
+          : routes.isPagePath?.(path)
+            ? routes.pages
+            : undefined);
     if (handler !== undefined) handler(req, res);
     else sendProblem(res, { status: 404, detail: `There is nothing here. The routes are: ${known}.` });
   };

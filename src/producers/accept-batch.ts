@@ -10,7 +10,7 @@ import {
   type ToldTest,
   within,
 } from "./accept-report.ts";
-import { sendJson, sendProblem } from "./problem.ts";
+import { requestOf, sendJson, sendProblem } from "./problem.ts";
 import { parseJson } from "./read-body.ts";
 import { parseReport, type ReportSource } from "./report.ts";
 
@@ -41,7 +41,12 @@ export type AcceptBatch = (
 export function createAcceptBatch(deps: AcceptDeps): AcceptBatch {
   const warn = createThrottledWarn(deps.log);
 
-  const take = async (item: unknown, source: ReportSource, delivery: object): Promise<BatchResult> => {
+  const take = async (
+    item: unknown,
+    source: ReportSource,
+    delivery: object,
+    request: object,
+  ): Promise<BatchResult> => {
     const parsed = parseReport(item, source);
     switch (parsed.kind) {
       case "malformed":
@@ -54,7 +59,10 @@ export function createAcceptBatch(deps: AcceptDeps): AcceptBatch {
           return { status: 202, ...(await within(REPORT_TIMEOUT_MS, report)) };
         } catch (error) {
           const { jobGroupId } = parsed.report;
-          warn({ err: error, jobGroupId, source }, "completion of a batch was not taken: answered 503");
+          warn(
+            { err: error, jobGroupId, source, ...request },
+            "completion of a batch was not taken: answered 503",
+          );
           return { status: 503, detail: AWAY_DETAIL };
         }
     }
@@ -70,7 +78,9 @@ export function createAcceptBatch(deps: AcceptDeps): AcceptBatch {
       return sendProblem(res, { status: 400, detail });
     }
     const delivery = deliveryOf(headers);
-    const results = await Promise.all(items.map((item: unknown) => take(item, source, delivery)));
+    const results = await Promise.all(
+      items.map((item: unknown) => take(item, source, delivery, requestOf(res))),
+    );
     const has = (wanted: number) => results.some(({ status }) => status === wanted);
     if (has(202) || !has(503)) return sendJson(res, 200, { results });
     sendProblem(res, { status: 503, detail: AWAY_DETAIL, headers: RETRY_LATER }, { results });

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { sendJson, sendProblem } from "./problem.ts";
+import { requestOf, sendJson, sendProblem } from "./problem.ts";
 import { parseJson } from "./read-body.ts";
 import { parseReport, type CompletionReport, type ReportSource, type TestReport } from "./report.ts";
 
@@ -66,7 +66,10 @@ export function createAccept(deps: AcceptDeps): Accept {
         answered();
       },
       (error: unknown) => {
-        warn({ err: error, jobGroupId: report.jobGroupId, source }, "completion was not taken: answered 503");
+        warn(
+          { err: error, jobGroupId: report.jobGroupId, source, ...requestOf(res) },
+          "completion was not taken: answered 503",
+        );
         sendProblem(res, {
           status: 503,
           detail: AWAY_DETAIL,

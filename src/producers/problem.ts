@@ -21,15 +21,31 @@ export function sendProblem(
   members?: Readonly<Record<string, unknown>>,
 ): void {
   const { status, detail, headers } = problem;
+  told.set(res, detail);
   // about:blank says that the status alone tells the kind; its title then has to be the status' own words.
   const document = {
     type: "about:blank",
     title: STATUS_CODES[status] ?? "Error",
     status,
     detail,
+    ...requestOf(res),
     ...members,
   };
   send(res, status, "application/problem+json", JSON.stringify(document), headers);
+}
+
+const told = new WeakMap<ServerResponse, string>();
+
+/** What a refused request was told; for the log. */
+export const detailOf = (res: ServerResponse): string | undefined => told.get(res);
+
+/** The header that names a request, in its question and its answer. */
+export const REQUEST_ID = "x-request-id";
+
+/** The id of the request that is answered, as a field of a log line or a problem. */
+export function requestOf(res: ServerResponse): { readonly requestId?: string } {
+  const id = res.getHeader(REQUEST_ID);
+  return typeof id === "string" ? { requestId: id } : {};
 }
 
 /** Answers with JSON. */

@@ -1,5 +1,5 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { sendMethodNotAllowed, sendProblem, type Handler } from "./problem.ts";
+import { requestOf, sendMethodNotAllowed, sendProblem, type Handler } from "./problem.ts";
 import { MAX_BODY_BYTES, readBody, refuseType, sendTooLarge } from "./read-body.ts";
 import type { Verify } from "./signatures.ts";
 
@@ -51,7 +51,7 @@ export function createSignedDoor(
       sendProblem(res, { status: 401, detail: refusal });
     } catch (error) {
       // Thrown inside a stream's event, it would end the process.
-      log?.warn({ err: error }, "webhook could not be handled: answered 500");
+      log?.warn({ err: error, ...requestOf(res) }, "webhook could not be handled: answered 500");
       sendProblem(res, { status: 500, detail: "The relay made a mistake: its log says which." });
     }
     done();

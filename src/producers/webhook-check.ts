@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { type AcceptDeps, tellTest, within } from "./accept-report.ts";
-import { sendJson, sendProblem } from "./problem.ts";
+import { requestOf, sendJson, sendProblem } from "./problem.ts";
 import { parseJson } from "./read-body.ts";
 import { type CompletionReport, parseReport } from "./report.ts";
 import type { Take } from "./signed-route.ts";
@@ -26,7 +26,10 @@ export function createTakeCheck(foresee: Foresee, { proof, log }: Omit<AcceptDep
       const found = await within(FORESEE_TIMEOUT_MS, foresee(report));
       sendJson(res, 200, { check: true, understood, ...found }, NO_STORE);
     } catch (error) {
-      log?.warn({ err: error, jobGroupId }, "a check of a webhook could not be made: answered 503");
+      log?.warn(
+        { err: error, jobGroupId, ...requestOf(res) },
+        "a check of a webhook could not be made: answered 503",
+      );
       sendProblem(res, { status: 503, detail: AWAY_DETAIL, headers: { "retry-after": "2" } });
     } finally {
       running--;

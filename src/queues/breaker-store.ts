@@ -1,7 +1,7 @@
 import type { Redis } from "ioredis";
 import type { Keys } from "./names.ts";
 import { registerScript, words } from "./script.ts";
-import { BREAKER_FAILED } from "./scripts/breaker.ts";
+import { BREAKER_FAILED, BREAKER_PROBE } from "./scripts/breaker.ts";
 
 /** So many transient failures in a row open a target's breaker. */
 const THRESHOLD = 5;
@@ -15,6 +15,8 @@ export interface BreakerState {
   readonly openMs: number;
   /** Opened, and not closed by a publish that went well since. */
   readonly open: boolean;
+  /** When it opened, the tries since not counted; epoch milliseconds of Redis' clock. */
+  readonly since?: number;
   /** The last failure. */
   readonly words: string;
 }
@@ -25,6 +27,8 @@ export interface BreakerStore {
   /** A publish went well: the count starts again, an open breaker closes. True when it was open. */
   succeeded(target: string): Promise<boolean>;
   look(target: string): Promise<BreakerState>;
+  /** Lets the next publish try at once; false when the breaker is not open. */
+  probe(target: string): Promise<boolean>;
 }
 
 /**
@@ -33,6 +37,7 @@ export interface BreakerStore {
  */
 export function createBreakerStore(redis: Redis, keys: Keys): BreakerStore {
   const failed = registerScript(redis, "relayBreakerFailed", BREAKER_FAILED, 1);
+  const probe = registerScript(redis, "relayBreakerProbe", BREAKER_PROBE, 1);
   return {
     failed: async (target, said) => {
       const [failures, openMs] = words(
@@ -54,8 +59,10 @@ export function createBreakerStore(redis: Redis, keys: Keys): BreakerStore {
         failures: Number(state["failures"] ?? 0),
         openMs: Math.max(0, Math.round(untilMs - Date.now())),
         open: untilMs > 0,
+        ...(state["openedAt"] && { since: Number(state["openedAt"]) }),
         words: state["words"] ?? "",
       };
     },
+    probe: async (target) => (await probe([keys.breaker(target)], [])) === 1,
   };
 }

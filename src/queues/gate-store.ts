@@ -18,8 +18,11 @@ export interface GateStore {
   ): Promise<{ mine: boolean; ms: number; inARow: number }>;
   /** A call was answered: the next time starts with the shortest. */
   answered(): Promise<void>;
-  /** Milliseconds until the gate opens, and why it is shut, in words and as a reason; 0 when it is open. */
-  look(): Promise<{ ms: number; words: string; reason: string }>;
+  /**
+   * Milliseconds until the gate opens, and why it is shut, in words and as a reason; 0 when it is open. `since` (epoch
+   * milliseconds) stays until a call is answered: without it nothing is known to be wrong.
+   */
+  look(): Promise<{ ms: number; words: string; reason: string; since?: number }>;
 }
 
 /** The one gate to the platform, kept in Redis so that all processes wait together. */
@@ -33,18 +36,22 @@ export function createGateStore(redis: Redis, keys: Keys): GateStore {
       return { mine: mine === "1", ms: Number(ms), inARow: Number(inARow) };
     },
     answered: async () => {
-      await redis.del(keys.gateMemory);
+      await redis.del(keys.gateMemory, sinceOf(keys));
     },
     look: async () => {
-      const [ms, said, reason] = await Promise.all([
+      const [ms, said, reason, [at, last]] = await Promise.all([
         redis.pttl(keys.gate),
         redis.get(keys.gate),
         redis.get(keys.gateReason),
+        redis.hmget(sinceOf(keys), "at", "words"),
       ]);
-      return { ms: Math.max(0, ms), words: said ?? "", reason: reason ?? "" };
+      const since = at ? { since: Number(at) } : {};
+      return { ms: Math.max(0, ms), words: said ?? last ?? "", reason: reason ?? "", ...since };
     },
   };
 }
+
+const sinceOf = (keys: Keys): string => `${keys.gateMemory}:since`;
 
 /** The gate of somebody who asks once: what goes wrong then keeps nobody else waiting. */
 export const NO_GATE: GateStore = {

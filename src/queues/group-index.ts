@@ -45,12 +45,14 @@ export interface GroupIndex {
   forgetGone(): Promise<void>;
   /** How many job groups a list has. */
   count(state?: GroupState): Promise<number>;
+  /** How many of the job groups that were reported since then (epoch milliseconds) could not be dispatched. */
+  failedDispatches(since: number): Promise<number>;
 }
 
 /** So many are looked at between two answers of Redis. */
 const STEP = 500;
 /** A page that finds too little in so many job groups ends; the next one goes on from there. */
-const LOOKED_AT_MAX = 20_000;
+const LOOKED_AT_MAX = 10_000;
 const FORGET_AT_ONCE = 200;
 
 /** Where a list stands for a failed dispatch as well as for failed tasks. */
@@ -134,6 +136,7 @@ export function createGroupIndex(redis: Redis, keys: Keys): GroupIndex {
     },
     count: (state) =>
       sizeOf(state === undefined ? [keys.groups()] : listsOf(state).map((list) => keys.groups(list))),
+    failedDispatches: (since) => redis.zcount(keys.groups("completion:failed"), since, "+inf"),
     forgetGone: async () => {
       const states = GROUP_STATES.flatMap(listsOf).map((list) => keys.groups(list));
       for (const list of [keys.groups(), ...new Set(states)]) {

@@ -11,9 +11,17 @@ export interface Hold {
   readonly since: number;
 }
 
+/** The last publish into a target that went well. */
+export interface LastPublished {
+  /** Epoch milliseconds of Redis' clock. */
+  readonly at: number;
+  readonly jobGroupId: number;
+}
+
 export interface Holds {
   /** Undefined: nothing is known to hold it up. */
   look(target: string): Promise<Hold | undefined>;
+  lastPublished(target: string): Promise<LastPublished | undefined>;
   /** Milliseconds by cause that its tasks have waited so far, of the waits that are over. */
   waited(target: string): Promise<Waits["over"]>;
   /** Sees which targets are paused now, whoever paused them. */
@@ -34,6 +42,10 @@ export function createHolds(redis: Redis, keys: Keys): Holds {
       const known = WAIT_CAUSES.find((one) => one === cause);
       if (!known || Number(till) < Number(seconds) * 1_000) return undefined;
       return { cause: known, since: Number(since) };
+    },
+    lastPublished: async (target) => {
+      const [at, id] = await redis.hmget(keys.held(target), "publishedAt", "publishedGroup");
+      return at && id ? { at: Number(at), jobGroupId: Number(id) } : undefined;
     },
     waited: async (target) => {
       const sums = await redis.hmget(keys.held(target), ...WAIT_CAUSES.map((cause) => `waited:${cause}`));

@@ -8,6 +8,9 @@ export const PARKED = "parked";
 /** Turns of the poller, one at a time. */
 export const POLL = "poll";
 
+/** Notifications on their way, one job per address and notification. */
+export const NOTIFICATIONS = "notifications";
+
 /** The queue of a target: one each, so that limit, concurrency and pause are the target's own. */
 export const publishQueue = (target: string): string => `publish.${target}`;
 
@@ -64,6 +67,19 @@ export interface Keys {
   readonly rulesSeen: string;
   /** Hash: the processes that live, with the version of the rules that each runs. */
   readonly processes: string;
+  /** Of the troubles that are told. */
+  readonly notices: {
+    /** Hash with a lifetime: a trouble. */
+    of(trouble: string): string;
+    /** Sorted set: troubles, by the time at which what was counted is summed up. */
+    readonly due: string;
+    /** Set: the troubles that stand. */
+    readonly standing: string;
+    /** Hash: what has to be told and is not queued yet. */
+    readonly outbox: string;
+    /** String with a lifetime: one of the processes has looked. */
+    readonly turn: string;
+  };
   /** Stream: what operators did. */
   readonly audit: string;
   /** Stream: the part of it that is about one job group. */
@@ -96,6 +112,13 @@ export function keysOf(namespace: string): Keys {
     rules: `${prefix}:rules`,
     rulesSeen: `${prefix}:rules-seen`,
     processes: `${prefix}:processes`,
+    notices: {
+      of: (trouble) => `${prefix}:notice:${trouble}`,
+      due: `${prefix}:notice-due`,
+      standing: `${prefix}:notice-standing`,
+      outbox: `${prefix}:notice-outbox`,
+      turn: `${prefix}:notice-turn`,
+    },
     audit: `${prefix}:audit`,
     auditOf: (id) => `${prefix}:audit:${id}`,
     queue: (name, suffix) => `${prefix}:${name}:${suffix}`,

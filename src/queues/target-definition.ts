@@ -13,6 +13,7 @@ const definition = z.object({
   concurrency: z.number().int().positive(),
   description: z.string().optional(),
   rateLimit: z.object({ max: z.number(), perMs: z.number(), burst: z.boolean() }).optional(),
+  freshnessMs: z.number().optional(),
 });
 
 /** A target as the fleet last defined it. */
@@ -33,7 +34,7 @@ export function writeDefinition(target: Target, version: string): string {
 export function readDefinition(name: string, json: string): RegisteredTarget | undefined {
   const parsed = definition.safeParse(parse(json));
   if (!parsed.success) return undefined;
-  const { version, connection, schema, concurrency, description, rateLimit } = parsed.data;
+  const { version, connection, schema, concurrency, description, rateLimit, freshnessMs } = parsed.data;
   const target: Target = {
     name,
     connection,
@@ -41,6 +42,7 @@ export function readDefinition(name: string, json: string): RegisteredTarget | u
     concurrency,
     ...(description !== undefined && { description }),
     ...(rateLimit !== undefined && { rateLimit }),
+    ...(freshnessMs !== undefined && { freshnessMs }),
   };
   return { target, version, json };
 }

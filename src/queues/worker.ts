@@ -9,6 +9,8 @@ const LOCK_MS = 8_000;
 const STALLED_CHECK_MS = 3_000;
 /** BullMQ's guard would fail a task for good after this many crashes; ours parks it long before. */
 const NEVER_BY_STALLS = 1_000_000;
+/** The board draws how many jobs of a queue ended in each of so many minutes: a day. */
+const MINUTES_CHARTED = 24 * 60;
 /** After this the jobs that still run are left to another process. */
 const CLOSE_MS = 11_000;
 const CLOSE_WITHOUT_REDIS_MS = 500;
@@ -77,6 +79,7 @@ export function createWorker(options: WorkerOptions): BareWorker {
       lockDuration: LOCK_MS,
       stalledInterval: STALLED_CHECK_MS,
       maxStalledCount: NEVER_BY_STALLS,
+      metrics: { maxDataPoints: MINUTES_CHARTED },
       settings: {
         backoffStrategy: (_attempts, _type, error) => (error instanceof AgainError ? error.inMs : 5_000),
       },

@@ -16,6 +16,8 @@ export interface Target {
   readonly rateLimit?: { readonly max: number; readonly perMs: number; readonly burst: boolean };
   /** Publishes running at once, over all processes. */
   readonly concurrency: number;
+  /** The goal for the time from a job group's finish until it is published. */
+  readonly freshnessMs?: number;
 }
 
 /** A pattern of `when`: an id, or a name with `*` and `?`; any of the list. */

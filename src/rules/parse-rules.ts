@@ -62,8 +62,8 @@ function toRules(file: RulesFile, version: string): Rules {
 }
 
 function toTarget(name: string, target: RulesFile["targets"][string]): Target {
-  const { defaults: _, ...same } = target;
-  return { name, ...same };
+  const { defaults: _, freshness, ...same } = target;
+  return { name, ...same, ...(freshness !== undefined && { freshnessMs: freshness }) };
 }
 
 function toPublication(

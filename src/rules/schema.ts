@@ -72,6 +72,9 @@ const target = keyed({
     .describe("Publishes started: an even pace, or with burst up to max at once; none")
     .exactOptional(),
   concurrency: wholeNumber(1, 1000).describe("Publishes running at once, over all processes; 4").default(4),
+  freshness: duration(SECOND_MS, 31 * DAY_MS)
+    .describe("The goal: published so soon after its job group finished; a miss is notified; none")
+    .exactOptional(),
   defaults: defaults.exactOptional(),
 });
 

@@ -20,7 +20,7 @@ export const TASK_STATES = [
 export type TaskState = (typeof TASK_STATES)[number];
 
 /** While a task of a job group is in one of these states, no other one of it may start. */
-function isBusy(state: TaskState): boolean {
+export function isBusy(state: TaskState): boolean {
   return state === "admitted" || state === "submitting" || state === "submitted";
 }
 

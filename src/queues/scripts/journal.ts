@@ -53,6 +53,8 @@ local function note_change(prefix, group, before, after, task)
   local now, what = now_us() / 1000, {after}
   if after == 'published' then
     local took = math.max(1, now - tonumber(task.finished_at))
+    redis.call('HSET', prefix .. ':held:' .. string.match(task.tracked, '^publish%.([^\\t]+)'),
+      'publishedAt', string.format('%.0f', now), 'publishedGroup', task.job_group)
     what[2] = 'f' .. string.format('%.0f', math.ceil(math.log(took) / math.log(1.25)))
   end
   count_ended(prefix, string.match(task.tracked, '^publish%.([^\\t]+)'), what, now)

@@ -1,0 +1,75 @@
+import type { NoticeEntry, NoticeStore, Trouble } from "../queues/notice-store.ts";
+import type { OpenTasks } from "../queues/open-tasks.ts";
+import { formatDuration } from "../rules/duration.ts";
+import type { Target } from "../rules/model.ts";
+import type { Notices } from "./notices.ts";
+
+export interface LookDeps {
+  readonly store: Pick<NoticeStore, "standing" | "sumUp" | "outbox">;
+  readonly notices: Pick<Notices, "freshnessMissed" | "recovered">;
+  readonly send: (entry: NoticeEntry) => Promise<void>;
+  readonly targets: () => readonly Target[];
+  /** What stands open of each target's tasks; late by these goals, in milliseconds. */
+  readonly openTasks: (goals: ReadonlyMap<string, number>) => Promise<ReadonlyMap<string, OpenTasks>>;
+  readonly isGateShut: () => Promise<boolean>;
+  readonly isBreakerOpen: (target: string) => Promise<boolean>;
+}
+
+/**
+ * Finds what no event tells of: freshness goals that are missed, troubles that ended unseen, summaries that are due, and
+ * notifications that a process did not bring on their way before it died.
+ */
+export async function look(deps: LookDeps): Promise<void> {
+  const { store, notices, send } = deps;
+  const goals = new Map(
+    deps
+      .targets()
+      .flatMap(({ name, freshnessMs }) => (freshnessMs === undefined ? [] : [[name, freshnessMs]])),
+  );
+  const standing = await store.standing();
+  const asks = goals.size > 0 || standing.some(({ kind }) => kind === "task.parked");
+  const open = asks ? await deps.openTasks(goals) : new Map<string, OpenTasks>();
+  for (const [target, goalMs] of goals) {
+    const { late = 0, oldest } = open.get(target) ?? {};
+    if (oldest) await notices.freshnessMissed(target, lateFacts(goalMs, late, oldest));
+  }
+  for (const trouble of standing) {
+    if (await isOver(deps, open, trouble)) await notices.recovered(trouble);
+  }
+  await store.sumUp();
+  for (const entry of await store.outbox()) await send(entry);
+}
+
+function lateFacts(goalMs: number, late: number, oldest: NonNullable<OpenTasks["oldest"]>) {
+  const { finishedAt, jobGroupId, taskId } = oldest;
+  const finished = new Date(finishedAt).toISOString();
+  const many = late === 1 ? "1 open task is" : `${late} open tasks are`;
+  return {
+    why: `${many} over the goal of ${formatDuration(goalMs)}, the oldest of job group ${jobGroupId}, which finished at ${finished}`,
+    jobGroupId,
+    task: taskId,
+    late,
+    goal: formatDuration(goalMs),
+  };
+}
+
+async function isOver(
+  deps: LookDeps,
+  open: ReadonlyMap<string, OpenTasks>,
+  { kind, target = "" }: Trouble,
+): Promise<boolean> {
+  const { parked = 0, late = 0 } = open.get(target) ?? {};
+  switch (kind) {
+    case "task.failed":
+      // Only a publish shows it.
+      return false;
+    case "task.parked":
+      return parked === 0;
+    case "freshness.missed":
+      return late === 0;
+    case "breaker.open":
+      return !(await deps.isBreakerOpen(target));
+    case "gate.shut":
+      return !(await deps.isGateShut());
+  }
+}

@@ -1,0 +1,255 @@
+import type { Html } from "./html.ts";
+import { type OpenTask, type Overview, type TargetView, type WaitGroup, waitingOf } from "./view.ts";
+import { count, moment, sentence, span, verb } from "./words.ts";
+
+/** One thing that holds up publishes. */
+export interface HeldUp {
+  /** `bad`: a person has to do something, or should look. `wait`: it goes on by itself. */
+  readonly level: "bad" | "wait";
+  readonly title: string;
+  /** Since when, with its label. */
+  readonly since?: Html;
+  /** Why. */
+  readonly words: string;
+  /** What can be done. */
+  readonly todo: Html | string;
+  /** The target whose buttons belong here. */
+  readonly target?: string;
+  readonly act?: "resume" | "probe";
+  readonly links: readonly { readonly to: string; readonly words: string }[];
+}
+
+/** A publish that waits for its turn so long is worth a look; below, all is in motion. */
+const SLOW_MS = 10_000;
+/** So long nobody took a task that could start. */
+const NOBODY_MS = 30_000;
+
+/** What holds up publishes, what needs a person first. */
+export function heldUp(view: Overview): HeldUp[] {
+  const all = [
+    ...gate(view),
+    ...view.targets.filter(({ paused }) => paused).map((target) => paused(view, target)),
+    ...view.targets.filter(({ breaker }) => breaker.open).map((target) => breaker(view, target)),
+    ...parked(view),
+    ...dispatch(view),
+    ...failed(view),
+    ...view.waits.flatMap((group) => waiting(view, group)),
+  ];
+  return [...all.filter(({ level }) => level === "bad"), ...all.filter(({ level }) => level === "wait")];
+}
+
+function gate({ gate: { ms, words, since }, now, open, undispatched }: Overview): HeldUp[] {
+  if (ms === 0 && (since === undefined || open + undispatched.count === 0)) return [];
+  const token = /\b401\b|token|unauthori[sz]ed/i.test(words);
+  const todo = token
+    ? "Put a good token into DESIGNER_CLOUD_TOKEN_FILE (it is read again by itself), or restart with a new DESIGNER_CLOUD_TOKEN. It is tried again every few seconds; nothing is lost."
+    : "Nothing is lost and no attempt is used: it is tried again by itself. If it stays, see whether the platform answers and DESIGNER_CLOUD_URL is right.";
+  return [
+    {
+      level: "bad",
+      title: "The gate to the platform is shut: nothing is published to any target",
+      ...(since !== undefined && { since: moment(since, now) }),
+      words: sentence(words || "The platform does not answer"),
+      todo,
+      links: [],
+    },
+  ];
+}
+
+const openOf = (target: string) => ({
+  to: `/job-groups?target=${encodeURIComponent(target)}&state=open`,
+  words: "The job groups",
+});
+
+function paused({ now }: Overview, target: TargetView): HeldUp {
+  const { name, held } = target;
+  const waits = waitingOf(target);
+  return {
+    level: "bad",
+    title: `Target ${name} is paused`,
+    ...(held?.cause === "pause" && { since: moment(held.since, now) }),
+    words: `${target.pausedBy ?? "Somebody"} paused it. ${count(waits, "task")} ${verb(waits, "waits", "wait")}, and nothing starts there until it is resumed.`,
+    todo: "Resume it when its cluster may be written again.",
+    target: name,
+    act: "resume",
+    links: waits > 0 ? [openOf(name)] : [],
+  };
+}
+
+function breaker({ now }: Overview, target: TargetView): HeldUp {
+  const { name, breaker: state } = target;
+  const waits = waitingOf(target);
+  const next =
+    state.openMs > 0
+      ? `One publish tries again in ${span(state.openMs)}.`
+      : "One publish tries again now: if it goes well, the others follow.";
+  return {
+    level: "bad",
+    title: `The breaker of target ${name} is open`,
+    ...(state.since !== undefined && { since: moment(state.since, now) }),
+    words: `${count(state.failures, "publish", "publishes")} failed in a row. The last: ${sentence(state.words)} ${count(waits, "task")} ${verb(waits, "waits", "wait")}.`,
+    todo: `Mend the cluster or the connection. ${next} Other targets go on.`,
+    target: name,
+    act: "probe",
+    links: waits > 0 ? [openOf(name)] : [],
+  };
+}
+
+const storyOf = ({ jobGroupId, table }: OpenTask) => ({
+  to: `/job-groups/${jobGroupId}`,
+  words: `Job group ${jobGroupId}: ${table}`,
+});
+
+function parked({ parked: n, parkedTasks, now }: Overview): HeldUp[] {
+  const [first] = parkedTasks;
+  if (n === 0) return [];
+  return [
+    {
+      level: "bad",
+      title: `${count(n, "task")} ${verb(n, "is", "are")} parked and ${verb(n, "waits", "wait")} for your decision`,
+      ...(first && { since: moment(first.since, now) }),
+      words: first
+        ? sentence(first.words)
+        : "Whether the rows are in the table cannot be told, and repeating could double them.",
+      todo: "Look into the table, then decide: are the rows there, or is it to be published again?",
+      links: [
+        ...parkedTasks.map(storyOf),
+        ...(n > parkedTasks.length ? [{ to: "/job-groups?state=parked", words: `All ${n}` }] : []),
+      ],
+    },
+  ];
+}
+
+function dispatch({ undispatched, dispatchFailed, now }: Overview): HeldUp[] {
+  const { count: n, oldest, oldestId } = undispatched;
+  const isSlow = oldest !== undefined && now - oldest > SLOW_MS;
+  const slow: HeldUp = {
+    level: "bad",
+    title: `${count(n, "job group")} ${verb(n, "was", "were")} reported and ${verb(n, "is", "are")} not dispatched yet`,
+    ...(oldest !== undefined && { since: moment(oldest, now) }),
+    words: "The platform is asked about a job group before its rules are looked up.",
+    todo: "It goes on by itself once the platform answers, there are rules, and a process with the role dispatch runs.",
+    links: [
+      { to: "/job-groups?state=reported", words: "The job groups" },
+      ...(oldestId === undefined
+        ? []
+        : [{ to: `/job-groups/${oldestId}`, words: `The oldest: ${oldestId}` }]),
+    ],
+  };
+  const refused: HeldUp = {
+    level: "bad",
+    title: `The dispatch of ${count(dispatchFailed, "job group")} failed: nothing of ${verb(dispatchFailed, "it", "them")} is published`,
+    words: "The rules ask for what the platform refuses, or make a table's name that cannot be.",
+    todo: "Open the job group for the words, mend the rules, then report it again or press Retry on the completion on the board.",
+    links: [{ to: "/job-groups?state=failed", words: "The job groups" }],
+  };
+  return [...(isSlow ? [slow] : []), ...(dispatchFailed > 0 ? [refused] : [])];
+}
+
+function failed({ figures }: Overview): HeldUp[] {
+  const n = figures.all.hour.failed;
+  if (n === 0) return [];
+  return [
+    {
+      level: "bad",
+      title: `${count(n, "task")} failed in the last hour`,
+      words: "The platform refused for good, or all attempts were used.",
+      todo: "Open the job group: its words say why. Mend the cause, then press Retry on the task on the board.",
+      links: [{ to: "/job-groups?state=failed", words: "Failed job groups" }],
+    },
+  ];
+}
+
+/** Pause, breaker and gate have their own words above. */
+function waiting(view: Overview, group: WaitGroup): HeldUp[] {
+  const { cause, target, first, heldSince } = group;
+  const target_ = view.targets.find(({ name }) => name === target);
+  const since = first?.since ?? heldSince;
+  const links = first ? [storyOf(first), ...(group.count > 1 ? [openOf(target)] : [])] : [openOf(target)];
+  const n = `${group.atLeast ? "At least " : ""}${count(group.count, "task")}`;
+  const waits = verb(group.count, "waits", "wait");
+  const basis = {
+    words: sentence(group.words),
+    links,
+    target,
+    ...(since !== undefined && { since: moment(since, view.now) }),
+  };
+  const age = since === undefined ? 0 : view.now - since;
+  switch (cause) {
+    case "pause":
+    case "gate":
+    case "breaker":
+      return [];
+    case "pace": {
+      const lastInMs = (target_?.everyMs ?? 0) * group.count;
+      return [
+        {
+          ...basis,
+          level: "wait",
+          title: `${n} ${waits} for the pace of target ${target}`,
+          todo: `Nothing to do: this is rateLimit in the rules${lastInMs > 0 ? `. The last of them starts in about ${span(lastInMs)}` : ""}.`,
+        },
+      ];
+    }
+    case "slots":
+      if (age < SLOW_MS) return [];
+      return [
+        {
+          ...basis,
+          level: "wait",
+          title: `${n} ${waits} for a free place on target ${target}`,
+          todo: "Nothing to do: this is concurrency in the rules.",
+        },
+      ];
+    case "group":
+    case "publish":
+      return [
+        {
+          ...basis,
+          level: "wait",
+          title: `${n} for ${target} ${waits} because the job group is busy`,
+          todo:
+            cause === "group"
+              ? "Nothing to do: it goes on when the other publish ends. If that one is held up, see why."
+              : "It goes on when that publish ends. One that never ends can be cancelled on the platform.",
+        },
+      ];
+    case "table":
+      return [
+        {
+          ...basis,
+          level: "wait",
+          title: `${n} for ${target} ${waits} for another job group's publish to the same table`,
+          todo: "Nothing to do: publishes that replace or merge one table go one after the other. If that one is held up, see why.",
+        },
+      ];
+    case "retry":
+      return [
+        {
+          ...basis,
+          level: "wait",
+          title: `${n} for ${target} ${waits} to try again`,
+          todo: "It tries again by itself. If it keeps failing, mend what the words name.",
+        },
+      ];
+    case "platform":
+      return [
+        {
+          ...basis,
+          level: "wait",
+          title: `${n} for ${target} ${waits} for the platform's answer`,
+          todo: "It is asked again by itself; no attempt is used.",
+        },
+      ];
+    case "queue":
+      if (age < NOBODY_MS) return [];
+      return [
+        {
+          ...basis,
+          level: "bad",
+          title: `${n} of target ${target} could start, and nobody takes ${verb(group.count, "it", "them")}`,
+          todo: "Does a process with the role publish run? Its log says what is wrong.",
+        },
+      ];
+  }
+}

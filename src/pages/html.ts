@@ -1,0 +1,25 @@
+/** Text that may stand in a page as it is. */
+export class Html {
+  readonly text: string;
+  constructor(text: string) {
+    this.text = text;
+  }
+}
+
+/** What may stand in a template; undefined, false and null leave nothing. */
+type Part = Html | string | number | boolean | null | undefined | readonly Part[];
+
+/** Makes HTML of a template; whatever is put in is escaped, but for what is HTML already. Attributes need double quotes. */
+export function html(texts: TemplateStringsArray, ...parts: readonly Part[]): Html {
+  return new Html(texts.reduce((all, text, i) => all + write(parts[i - 1]) + text));
+}
+
+function write(part: Part): string {
+  if (part === undefined || part === null || typeof part === "boolean") return "";
+  if (part instanceof Html) return part.text;
+  if (typeof part === "string") return escape(part);
+  return typeof part === "number" ? String(part) : part.map(write).join("");
+}
+
+const escape = (text: string): string =>
+  text.replaceAll(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -1,0 +1,157 @@
+import { pollingOf } from "./config.ts";
+import type { Guard } from "./http/access.ts";
+import { nameRequest } from "./http/request-log.ts";
+import { searchGroups } from "./group-search.ts";
+import { lookOver } from "./overview.ts";
+import { createPages } from "./pages/pages.ts";
+import type { TargetAction } from "./pages/target-actions.ts";
+import type { Handler } from "./producers/problem.ts";
+import { type Audit, carryOut } from "./queues/audit-store.ts";
+import { createBreakerStore } from "./queues/breaker-store.ts";
+import type { Connections } from "./queues/connections.ts";
+import { createGateStore } from "./queues/gate-store.ts";
+import { createGroupIndex } from "./queues/group-index.ts";
+import { createHolds } from "./queues/holds.ts";
+import { type Keys, publishQueue } from "./queues/names.ts";
+import { createOldestOpen } from "./queues/oldest-open.ts";
+import { createPollStore } from "./queues/poll-store.ts";
+import { createTally } from "./queues/tally.ts";
+import type { BoardParts } from "./relay-board.ts";
+import type { Resolve } from "./http/decision.ts";
+import { type StoryDeps, tellStory } from "./story.ts";
+
+export interface PagesParts extends BoardParts {
+  readonly connections: Connections;
+  readonly keys: Keys;
+  readonly resolve: Resolve;
+}
+
+/** The operators' pages on what this process knows; they read on the connection that gives up soon. */
+export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Handler {
+  const { config, connections, keys, queues, rules, targets, log } = parts;
+  const redis = connections.ingest;
+  const now = async (): Promise<number> => {
+    const [seconds, micros] = await redis.time();
+    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
+  };
+  const groups = createGroupIndex(redis, keys);
+  const overview = {
+    now,
+    targets: targets.list,
+    lookAround: story.lookAround,
+    holds: createHolds(redis, keys),
+    gate: createGateStore(redis, keys),
+    openTasks: createOldestOpen(redis, keys),
+    groups,
+    undispatched: async () => {
+      const [count, [oldestId, at]] = await Promise.all([
+        redis.zcard(keys.unhandled),
+        redis.zrange(keys.unhandled, "0", "0", "WITHSCORES"),
+      ]);
+      return { count, ...(oldestId && at && { oldestId: Number(oldestId), oldest: Number(at) / 1_000 }) };
+    },
+    parked: async () => {
+      const { waiting = 0, paused = 0, prioritized = 0, delayed = 0 } = await queues.parked.getJobCounts();
+      return waiting + paused + prioritized + delayed;
+    },
+    tally: createTally(redis, keys),
+    poll: { figures: createPollStore(redis, keys).figures, polls: pollingOf(config) !== undefined },
+    rulesTrouble: () => rulesTrouble(parts),
+    pausedBy: (names: readonly string[]) => pausedBy(parts.audit, names),
+  };
+  return createPages({
+    identify: guard.identify,
+    mayChange: guard.mayChange,
+    nameRequest,
+    overview: () => lookOver(overview),
+    search: (search) =>
+      searchGroups({ groups, records: story.records, lookAround: story.lookAround }, search),
+    story: async (id) => {
+      const told = await tellStory(story, id);
+      return told && { now: await now(), story: told };
+    },
+    names: () => ({
+      targets: targets.list().map(({ name }) => name),
+      rules: rules.current()?.rules.map(({ name }) => name) ?? [],
+    }),
+    isAway: () => connections.work.status !== "ready" || redis.status !== "ready",
+    hasTarget: (name) => targets.find(name) !== undefined,
+    act: (target, action, who) => {
+      const entry = {
+        who: who.name,
+        role: who.role,
+        from: who.from,
+        requestId: who.requestId,
+        action,
+        target,
+        queue: publishQueue(target),
+      };
+      return carryOut(
+        parts.audit,
+        entry,
+        log,
+        () => act(parts, target, action),
+        () => ({ outcome: "done" }),
+      );
+    },
+    decide: (taskId, decision, { name, role, from, requestId }) =>
+      parts.resolve(taskId, { ...decision, by: name }, { from, role, requestId }),
+    environment: config.environment,
+    platformUrl: config.platform.url?.replace(/\/+$/, ""),
+    log,
+  });
+}
+
+/** So many entries of the audit trail are looked through for whoever paused a target. */
+const LOOKED_THROUGH = 300;
+
+/** The newest pause of each target; one that was paused by a BullMQ client stands in no trail. */
+async function pausedBy(audit: Audit, targets: readonly string[]): Promise<Map<string, string>> {
+  const { entries } = await audit.list({ limit: LOOKED_THROUGH });
+  const found = new Map<string, string>();
+  for (const target of targets) {
+    const last = entries.find(
+      ({ queue, action, outcome }) =>
+        queue === publishQueue(target) && /^(?:pause|resume)$/.test(action) && outcome === "done",
+    );
+    if (last?.action === "pause") found.set(target, last.who);
+  }
+  return found;
+}
+
+/** Pauses, resumes or probes a target; answers what was done, in a word. */
+async function act(
+  { connections, keys, queues }: PagesParts,
+  target: string,
+  action: TargetAction,
+): Promise<string> {
+  const queue = queues.of(publishQueue(target));
+  const holds = createHolds(connections.ingest, keys);
+  switch (action) {
+    case "pause":
+      await queue.pause();
+      await holds.notePauses([target]);
+      return "paused";
+    case "resume":
+      await queue.resume();
+      await holds.notePauses([target]);
+      return "resumed";
+    case "probe": {
+      const isOpen = await createBreakerStore(connections.ingest, keys).probe(target);
+      // The queue is held back for a few seconds at a time while the breaker is open.
+      await queue.removeRateLimitKey();
+      return isOpen ? "probed" : "closed";
+    }
+  }
+}
+
+function rulesTrouble({ rules, targets }: PagesParts): string | undefined {
+  const { versions = [], newest } = targets.fleet();
+  const refused = rules.refused();
+  if (refused)
+    return `The rules file as it is now was refused, the last good one runs on: ${refused.replaceAll("\n", "; ")}`;
+  if (!rules.current()) return "There are no rules: what is reported waits until RULES_FILE is there";
+  return versions.length > 1
+    ? `The processes run ${versions.length} versions of the rules: ${versions.join(", ")}; the limits are those of ${newest}`
+    : undefined;
+}
