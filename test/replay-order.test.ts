@@ -1,6 +1,8 @@
+import { setTimeout as wait } from "node:timers/promises";
 import type { LoggedRequest } from "../simulator/request-log.ts";
 import { expect, test } from "vitest";
 import { keysOf } from "../src/queues/names.ts";
+import { createLookAtOpenTasks } from "../src/queues/open-tasks.ts";
 import { eventually } from "./support/eventually.ts";
 import { startScript } from "./support/processes.ts";
 import { openRedis } from "./support/redis.ts";
@@ -169,3 +171,28 @@ test("a replay that is killed in the middle is done once, whether it is asked fo
   const jobs = await queue.getJobs();
   expect(new Set(jobs.map(({ opts }) => opts.priority))).toEqual(new Set([2_000]));
 }, 60_000);
+
+test("what was replayed counts for no freshness, neither while it is open nor when it is published", async () => {
+  const site = await openSite({ rules: ONE_TABLE, simulator: { settings: SETTINGS } });
+  const [old = 0, live = 0] = make(site, 2);
+  const relay = await site.start();
+  const queue = site.queue("publish.sales");
+  await queue.pause();
+  await replay(site, { jobGroupIds: [old], yes: true });
+  await relay.report(live);
+  await site.dispatched(live);
+  await wait(5);
+  const look = createLookAtOpenTasks(openRedis(), keysOf(site.namespace));
+  expect((await look(new Map([["sales", 1]]))).get("sales")).toMatchObject({
+    late: 1,
+    oldest: { jobGroupId: live },
+  });
+  await queue.resume();
+  await site.ended(live);
+  const again = await replay(site, { jobGroupIds: [live], force: true, yes: true });
+  expect(again.lines).toMatchObject([{ does: "publish" }]);
+  await allEnded(site, [old, live]);
+  expect(site.puts(live)).toHaveLength(2);
+  const metrics = await (await fetch(`${relay.url}/metrics`)).text();
+  expect(metrics).toMatch(/^publish_relay_freshness_seconds_count\{target="sales"\} 1$/m);
+});

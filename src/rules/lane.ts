@@ -1,7 +1,7 @@
 import type { PublishPlan } from "./model.ts";
 
 /** What a rule may say ends here; whatever is behind it was replayed. */
-const LAST_OF_RULES = 1_000;
+export const LAST_OF_RULES = 1_000;
 
 /** Replayed tasks stand behind all that come by themselves. */
 export const REPLAY_PRIORITY = 2_000;

@@ -1,3 +1,4 @@
+import { LAST_OF_RULES } from "../../rules/lane.ts";
 import { JOURNAL } from "./journal.ts";
 import { SHARED } from "./shared.ts";
 import { WAITS } from "./waits.ts";
@@ -14,7 +15,7 @@ const LIVE_MS = 1_500;
 /** A replayed task that gives way to it asks again so often. */
 const GIVES_WAY_MS = 500;
 /** BullMQ orders by priority x 2^32: below this stand the tasks that were not replayed. */
-const REPLAYS_FROM = 1_001 * 2 ** 32;
+const REPLAYS_FROM = (LAST_OF_RULES + 1) * 2 ** 32;
 
 /** A probe of a target's breaker keeps the others waiting no longer than this, in microseconds: it may be stuck. */
 const PROBE_US = 300_000_000;
