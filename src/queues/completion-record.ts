@@ -8,7 +8,7 @@ import { COMPLETIONS, type Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { CONCLUDE, COUNT_LOSS, PLAN, REPORT } from "./scripts/completion.ts";
-import { isOrdered, trackedOf, waiterOf } from "./task-record.ts";
+import { isOrdered, trackedOf, waiterOf } from "./task-place.ts";
 import { readWaits, type Waits } from "./waits.ts";
 
 /** How a completion ended; all but `dispatched` are opened again by the next report. */

@@ -5,7 +5,7 @@ import type { Keys } from "./names.ts";
 import { readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { REPLAY } from "./scripts/replay.ts";
-import { landingOf, placeOf } from "./task-record.ts";
+import { landingOf, placeOf } from "./task-place.ts";
 import { hasEnded } from "../rules/task-state.ts";
 
 /** A job group that finished later and goes before in a table. */

@@ -1,6 +1,6 @@
 import { JOURNAL } from "./journal.ts";
 import { SHARED } from "./shared.ts";
-import { LANDING } from "./task.ts";
+import { LANDING } from "./landing.ts";
 import { WAITS } from "./waits.ts";
 
 /**
