@@ -1,5 +1,7 @@
+import { rememberAnswers } from "./designer-cloud/remember-answers.ts";
 import { foreseeReplay, type Foreseen, type ReplayDeps } from "./processors/foresee-replay.ts";
 import type { ReplayChoice } from "./processors/foresee-replayed-task.ts";
+import type { JudgeDeps } from "./processors/judge-job-group.ts";
 import { type CarryOutDeps, replayJobGroup } from "./processors/replay-job-group.ts";
 import { type ReplayLine, summariseReplay } from "./processors/replay-line.ts";
 import { listFinishedSince } from "./producers/list-finished.ts";
@@ -66,6 +68,8 @@ export interface ReplayParts {
 
 /** So many job groups are looked at at once. */
 const AT_ONCE = 8;
+const NAMES_MS = 60_000;
+const NAMES_MAX = 10_000;
 const PAGE = 500;
 /** A job group may be reported before it finished; so long before the window its first report is looked for. */
 const REPORTED_BEFORE_MS = 24 * 60 * 60_000;
@@ -89,7 +93,7 @@ export function createReplay(parts: ReplayParts): Replay {
     now: Date.now,
   };
   const deps = (): ReplayDeps => ({
-    judge: judgeDepsOf(core, records, rulesFile, asks),
+    judge: withNames(judgeDepsOf(core, records, rulesFile, asks)),
     platform: core.platform.pastGate,
     store,
   });
@@ -139,6 +143,25 @@ export function createReplay(parts: ReplayParts): Replay {
       (lines) => ({ outcome: "done", detail: summariseReplay(lines, false) }),
     );
   }
+}
+
+/** Asks for each recipe and flow once in a replay, not for each of its job groups. */
+function withNames({ platform, ...deps }: JudgeDeps): JudgeDeps {
+  const once = { lifeMs: NAMES_MS, max: NAMES_MAX };
+  return {
+    ...deps,
+    platform: {
+      getJobGroup: (id, signal) => platform.getJobGroup(id, signal),
+      getRecipe: rememberAnswers((id, signal) => platform.getRecipe(id, signal), {
+        ...once,
+        isWhole: ({ name, flowId }) => name !== undefined && flowId !== undefined,
+      }),
+      getFlow: rememberAnswers((id, signal) => platform.getFlow(id, signal), {
+        ...once,
+        isWhole: ({ name }) => name !== undefined,
+      }),
+    },
+  };
 }
 
 async function foreseeAll(

@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
 import type { ReplayArguments } from "../src/replay-command.ts";
+import { eventually } from "./support/eventually.ts";
 import { openSite, type Site, statesOf } from "./support/relay.ts";
 import { allEnded, evictJobs, evictRecord, inShort, replay } from "./support/replays.ts";
 
@@ -216,4 +217,49 @@ test("when the platform does not tell which table was written, what may be there
   expect(inShort(forced.lines)).toEqual(["sales new -> publish"]);
   await allEnded(site, [id]);
   expect(site.puts(id)).toHaveLength(3);
+});
+
+test("what failed here and was published by hand is noted, and what somebody publishes now is waited for", async () => {
+  const site = await open({ publishMs: [20, 20] });
+  const id = site.simulator.createJobGroup();
+  site.simulator.addFault({ ...REFUSED, jobGroupId: id, connection: 2 });
+  const relay = await site.start();
+  await relay.report(id);
+  await site.ended(id, 2);
+  const byHand = { jobGroupId: id, connection: 2, schema: "public", table: "orders", action: "load" };
+  site.simulator.set({ publishMs: 60_000 });
+  const jobId = site.simulator.foreignPublish(byHand);
+  const choice = { jobGroupIds: [id], target: "sales", force: true, reason: "sure", yes: true };
+  await eventually(async () => {
+    const { lines } = await replay(site, { ...choice, yes: false });
+    return lines[0]?.words.startsWith(`publish job ${jobId} of this job group runs`);
+  });
+  const running = await replay(site, choice);
+  expect(inShort(running.lines)).toEqual(["sales refused -> nothing"]);
+
+  site.simulator.endPublish(jobId);
+  const noted = await replay(site, { jobGroupIds: [id], yes: true });
+  expect(inShort(noted.lines)).toEqual(["finance published -> nothing", "sales failed -> note as published"]);
+  await allEnded(site, [id]);
+  expect(statesOf(await site.tasks(id))).toEqual(["finance published", "sales published"]);
+  expect(putsOf(site, [id]).get(`${id} 2`)).toBe(1);
+});
+
+test("two who replay at once publish once", async () => {
+  const site = await open();
+  const failed = site.simulator.createJobGroup();
+  const fresh = site.simulator.createJobGroup();
+  site.simulator.addFault({ ...REFUSED, jobGroupId: failed, connection: 2 });
+  const relay = await site.start();
+  await relay.report(failed);
+  await site.ended(failed, 2);
+  await Promise.all([1, 2, 3].map(() => replay(site, { jobGroupIds: [failed, fresh], yes: true })));
+  await site.ended(fresh, 2);
+  await allEnded(site, [failed]);
+  expect(Object.fromEntries(putsOf(site, [failed, fresh]))).toEqual({
+    [`${failed} 2`]: 2,
+    [`${failed} 3`]: 1,
+    [`${fresh} 2`]: 1,
+    [`${fresh} 3`]: 1,
+  });
 });
