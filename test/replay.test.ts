@@ -1,6 +1,10 @@
 import { expect, test } from "vitest";
+import { keysOf } from "../src/queues/names.ts";
+import { PLANNED } from "../src/queues/record.ts";
+import { createReplayStore } from "../src/queues/replay-store.ts";
 import type { ReplayArguments } from "../src/replay-command.ts";
 import { eventually } from "./support/eventually.ts";
+import { openRedis } from "./support/redis.ts";
 import { openSite, type Site, statesOf } from "./support/relay.ts";
 import { allEnded, evictJobs, evictRecord, inShort, replay } from "./support/replays.ts";
 
@@ -262,4 +266,22 @@ test("two who replay at once publish once", async () => {
     [`${fresh} 2`]: 1,
     [`${fresh} 3`]: 1,
   });
+});
+
+test("a task is opened again only as it was shown, and only for a target that the fleet has", async () => {
+  const site = await open();
+  const id = site.simulator.createJobGroup();
+  site.simulator.addFault({ ...REFUSED, jobGroupId: id, connection: 2 });
+  const relay = await site.start();
+  await relay.report(id);
+  const tasks = await site.ended(id, 2);
+  await relay.stop();
+  const task = tasks.find(({ plan }) => plan.target === "sales");
+  if (!task) throw new Error("There is no task for sales");
+  const { plan, json } = task;
+  const store = createReplayStore(openRedis(), keysOf(site.namespace), 60_000);
+  expect(await store.reopen({ ...plan, target: "gone" }, json, PLANNED)).toBe("target");
+  expect(await store.reopen(plan, `${json} `, PLANNED)).toBe("changed");
+  expect(await store.reopen(plan, json, PLANNED)).toBe("ok");
+  expect(await store.reopen(plan, json, PLANNED)).toBe("changed");
 });
