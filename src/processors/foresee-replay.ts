@@ -4,7 +4,7 @@ import type { ReplayStore } from "../queues/replay-store.ts";
 import { REPLAY_PRIORITY } from "../rules/lane.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { taskKey } from "../rules/task-identity.ts";
-import { type Judged, type JudgeDeps, judgeJobGroup } from "./judge-job-group.ts";
+import { type Judged, type JudgedTask, type JudgeDeps, judgeJobGroup } from "./judge-job-group.ts";
 import type { PlatformJob, PublishPlatform } from "./publish-task.ts";
 import { type Around, foreseeTask, type ReplayChoice, type ReplayStep } from "./foresee-replayed-task.ts";
 import { lineOf, type ReplayLine } from "./replay-line.ts";
@@ -22,6 +22,8 @@ export interface Foreseen {
   /** Epoch milliseconds; absent when neither the record nor the platform tells. */
   readonly finishedAt?: number;
   readonly completion?: Completion;
+  /** Are its steps all that the rules make of it? */
+  readonly whole: boolean;
   /** A line for each task, or one for the job group; what is to be done has an act. */
   readonly steps: readonly ReplayStep[];
 }
@@ -45,6 +47,7 @@ export async function foreseeReplay(
     jobGroupId,
     ...(Number.isFinite(finished) && { finishedAt: finished }),
     ...(completion && { completion }),
+    whole: !isNarrowed(choice) && !isUnsure(judged),
     steps: await stepsOf(jobGroupId, judged, choice, deps),
   };
 }
@@ -55,7 +58,7 @@ async function stepsOf(
   choice: ReplayChoice,
   deps: ReplayDeps,
 ): Promise<ReplayStep[]> {
-  const { completion, recorded, look, planned, notes, rules } = judged;
+  const { completion, recorded, look, planned, notes } = judged;
   const whole = (state: ReplayLine["state"], words: string): ReplayStep[] => [
     { line: lineOf(jobGroupId, state, "nothing", words) },
   ];
@@ -64,6 +67,7 @@ async function stepsOf(
   if (look.blocked !== undefined) return whole("refused", look.blocked);
 
   const made = new Map(planned.map(({ plan }) => [taskKey(plan), plan]));
+  const unsure = new Map(planned.map((one) => [taskKey(one.plan), unsureOf(one)]));
   const standing = new Map(recorded.map((task) => [taskKey(task.plan), task]));
   const chosen = [...new Set([...made.keys(), ...standing.keys()])].filter((key) =>
     isChosen(made.get(key) ?? standing.get(key)?.plan, standing.get(key), completion, choice),
@@ -71,17 +75,28 @@ async function stepsOf(
   const around = aroundOf(jobGroupId, recorded, choice, deps);
   const steps: ReplayStep[] = [];
   for (const key of chosen)
-    steps.push(await foreseeTask({ plan: replayed(made.get(key)), task: standing.get(key) }, around));
+    steps.push(
+      await foreseeTask(
+        { plan: replayed(made.get(key)), task: standing.get(key), unsure: unsure.get(key) },
+        around,
+      ),
+    );
   if (choice.failed || isNarrowed(choice)) return steps;
   if (steps.length > 0) return [...steps, ...notes.flatMap((words) => whole("note", words))];
   const why = notes.length > 0 ? notes.join("; ") : "no rule matches it";
-  const unsure = rules.some(({ matches }) => matches === "unknown") ? " for sure" : "";
-  return whole(notes.length > 0 ? "refused" : "no-rule", `${why}${unsure}`);
+  if (isUnsure(judged)) return whole("refused", judged.words);
+  return whole(notes.length > 0 ? "refused" : "no-rule", why);
 }
 
+const unsureOf = ({ state, words, unsure }: JudgedTask): string | undefined =>
+  state === "held back" ? words : unsure;
+
+/** Is there a rule of which nobody can say yet whether it matches? */
+const isUnsure = ({ rules, planned }: Judged): boolean =>
+  rules.some(({ matches }) => matches === "unknown") || planned.some((one) => unsureOf(one) !== undefined);
+
 /** Does the choice leave out some of a job group's new tasks? */
-export const isNarrowed = ({ rule, target }: ReplayChoice): boolean =>
-  rule !== undefined || target !== undefined;
+const isNarrowed = ({ rule, target }: ReplayChoice): boolean => rule !== undefined || target !== undefined;
 
 function isChosen(
   plan: PublishPlan | undefined,

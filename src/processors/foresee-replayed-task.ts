@@ -51,6 +51,8 @@ interface Asked {
   /** As the rules in force make it; undefined: they do not. */
   readonly plan: PublishPlan | undefined;
   readonly task: RecordedTask | undefined;
+  /** Why the rules in force cannot say that they make it so. */
+  readonly unsure: string | undefined;
 }
 
 /** One that may be sent, as far as the record goes. */
@@ -61,7 +63,7 @@ interface Sendable {
 }
 
 /** Tells what a replay does with one task. */
-export async function foreseeTask({ plan, task }: Asked, around: Around): Promise<ReplayStep> {
+export async function foreseeTask({ plan, task, unsure }: Asked, around: Around): Promise<ReplayStep> {
   const stands = task?.record.state;
   const known = plan ?? task?.plan;
   if (!known) throw new Error("A task has neither a plan nor a record");
@@ -90,6 +92,7 @@ export async function foreseeTask({ plan, task }: Asked, around: Around): Promis
       break;
   }
   if (!plan) return left("refused", `it is ${stands}, and the rules in force do not make it any more`);
+  if (unsure !== undefined) return left("refused", unsure);
   try {
     return await foreseeSend({ plan, shown: task, state: stands ?? "new" }, around, left);
   } catch (error) {

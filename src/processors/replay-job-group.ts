@@ -2,9 +2,10 @@ import type { Completion, CompletionRecords } from "../queues/completion-record.
 import type { TaskRecord } from "../queues/record.ts";
 import type { ReplayStore } from "../queues/replay-store.ts";
 import type { Provenance, PublishPlan } from "../rules/model.ts";
-import { type DispatchDeps, provenanceOf } from "./dispatch-completion.ts";
-import { type Foreseen, isNarrowed } from "./foresee-replay.ts";
+import type { DispatchDeps } from "./dispatch-completion.ts";
+import type { Foreseen } from "./foresee-replay.ts";
 import type { ReplayAct, ReplayChoice, ReplayStep } from "./foresee-replayed-task.ts";
+import { provenanceOf } from "./make-tasks.ts";
 import type { ReplayLine } from "./replay-line.ts";
 
 export interface CarryOutDeps {
@@ -24,7 +25,7 @@ type Acting = ReplayStep & { readonly act: ReplayAct };
  * their jobs. Cut off between the two, the sweep adds them.
  */
 export async function replayJobGroup(
-  { jobGroupId, completion, steps }: Foreseen,
+  { jobGroupId, completion, steps, whole }: Foreseen,
   choice: ReplayChoice,
   by: string,
   deps: CarryOutDeps,
@@ -36,9 +37,10 @@ export async function replayJobGroup(
   const record = (act: ReplayAct): TaskRecord => recordOf(act, choice, by, at);
 
   const fresh = acting.filter(({ act }) => !act.shown);
-  // Whoever asks for some of the tasks alone leaves the others to the reports that may still come.
+  // Whoever asks for some of the tasks alone leaves the others to the reports that may still come; so it is when some
+  // cannot be told yet.
   const merged =
-    fresh.length > 0 && !isNarrowed(choice)
+    fresh.length > 0 && whole
       ? await deps.records.merge(jobGroupId, { source: "replay", labels: {} })
       : undefined;
   const planned = await planFresh(jobGroupId, fresh, record, deps, fresh.length === acting.length);

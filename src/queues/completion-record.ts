@@ -7,7 +7,7 @@ import { completionId } from "../rules/task-identity.ts";
 import { COMPLETIONS, type Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
-import { CONCLUDE, COUNT_LOSS, PLAN, REPORT } from "./scripts/completion.ts";
+import { CONCLUDE, COUNT_LOSS, NOTE, PLAN, REPORT } from "./scripts/completion.ts";
 import { isOrdered, trackedOf, waiterOf } from "./task-place.ts";
 import { readWaits, type Waits } from "./waits.ts";
 
@@ -45,6 +45,8 @@ export interface Completion {
   readonly source: string;
   readonly outcome?: string;
   readonly words?: string;
+  /** What the last dispatch that asked the rules had to say of what is not published; absent for nothing. */
+  readonly notes?: readonly string[];
   readonly reportedAt?: number;
   /** How many reports came in all. */
   readonly reportCount: number;
@@ -74,6 +76,8 @@ export interface CompletionRecords {
   read(jobGroupId: number): Promise<{ completion?: Completion; tasks: RecordedTask[] }>;
   /** False when a report came since `rev`: dispatch again. */
   conclude(jobGroupId: number, rev: number, outcome: CompletionOutcome, words: string): Promise<boolean>;
+  /** Replaces what is to be said of what is not published. A record that is gone is not made again. */
+  note(jobGroupId: number, notes: readonly string[]): Promise<void>;
   /**
    * Writes the tasks that the record does not hold yet; answers what stands for each, undefined for a new one. False:
    * a target is not registered (any more), and nothing was written.
@@ -97,6 +101,7 @@ export interface CompletionRecords {
 }
 
 const labelsSchema = z.record(z.string(), z.string());
+const notesSchema = z.array(z.string());
 const reportSchema = z.object({
   at: z.number(),
   source: z.string(),
@@ -112,6 +117,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
   const report = registerScript(redis, "relayReport", REPORT, 3);
   const conclude = registerScript(redis, "relayConclude", CONCLUDE, 2);
   const plan = registerScript(redis, "relayPlan", PLAN, 4);
+  const note = registerScript(redis, "relayNote", NOTE, 1);
   const countLoss = registerScript(redis, "relayCountLoss", COUNT_LOSS, 1);
 
   const merge = async (id: number, { source, status, delivery, labels }: Report): Promise<Merged> => {
@@ -182,6 +188,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         [keys.group(id), keys.unhandled],
         [id, rev, outcome, said, retentionMs, keys.prefix],
       )) === 1,
+    note: async (id, notes) => void (await note([keys.group(id)], [JSON.stringify(notes)])),
     plan: async (id, plans, first, recordOf) => {
       const [one] = plans;
       if (!one) return [];
@@ -219,6 +226,7 @@ function readCompletion(all: Record<string, string>): Completion | undefined {
     source: all["source"] ?? "",
     ...(all["outcome"] && { outcome: all["outcome"] }),
     ...(all["words"] && { words: all["words"] }),
+    ...(all["notes"] && { notes: notesSchema.parse(JSON.parse(all["notes"])) }),
     ...(all["reportedAt"] && { reportedAt: Number(all["reportedAt"]) }),
     reportCount: Number(all["reports"] ?? 0),
     reports: readReports(all),
