@@ -209,3 +209,14 @@ test("a replay is read as it was given", async () => {
   const timed = await runCommand(["replay", "--since", "2026-11-24T08:00:00Z"]);
   expect(timed.output).toContain(`"since":${Date.parse("2026-11-24T08:00:00Z")}`);
 });
+
+test("what hangs on a name that the platform does not tell is refused, and nothing is sent on a guess", async () => {
+  const site = await open({ recipes: [{ id: 27, name: null, flowId: 11 }] });
+  const id = site.simulator.createJobGroup();
+  await site.start();
+  const { lines, ok } = await replay(site, { jobGroupIds: [id], yes: true });
+  expect(ok).toBe(false);
+  expect(lines.map(({ state, does }) => `${state} -> ${does}`)).toEqual(["refused -> nothing"]);
+  expect(lines[0]?.words).toContain("name");
+  expect(await site.tasks(id)).toEqual([]);
+});
