@@ -6,6 +6,7 @@ import type { CheckArguments } from "./check-command.ts";
 import type { ExplainArguments, Said } from "./explain-command.ts";
 import { secretsOf } from "./config-secrets.ts";
 import { createLog } from "./log.ts";
+import type { ReplayArguments } from "./replay-command.ts";
 import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
@@ -61,6 +62,14 @@ async function explain(args: ExplainArguments): Promise<void> {
   end(await runExplain(args, config, createLog("warn", { dest: 2 }, secretsOf(config))));
 }
 
+async function replay(args: ReplayArguments): Promise<void> {
+  const config = readConfig(process.env);
+  const { createProgressBar, runReplay } = await import("./replay-command.ts");
+  const bar = createProgressBar(process.stderr);
+  const said = await runReplay(args, config, createLog("warn", { dest: 2 }), bar.draw).finally(bar.end);
+  end(said);
+}
+
 async function createWebhook(args: WebhookCreateArguments): Promise<void> {
   const { lines, warnings } = await runWebhookCreate(args, readConfig(process.env));
   for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
@@ -81,10 +90,16 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-runCommandLine(process.argv.slice(2), { start, check, explain, resolve, createWebhook, hashPassword }).catch(
-  (error: unknown) => {
-    const { code, words } = explainError(error);
-    if (words) process.stderr.write(`${words}\n`);
-    process.exit(code);
-  },
-);
+runCommandLine(process.argv.slice(2), {
+  start,
+  check,
+  explain,
+  resolve,
+  replay,
+  createWebhook,
+  hashPassword,
+}).catch((error: unknown) => {
+  const { code, words } = explainError(error);
+  if (words) process.stderr.write(`${words}\n`);
+  process.exit(code);
+});

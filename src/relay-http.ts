@@ -3,6 +3,7 @@ import { createGuard } from "./http/access.ts";
 import { createApi } from "./http/api.ts";
 import { countAnswers } from "./http/count-answers.ts";
 import type { Resolve } from "./http/decision.ts";
+import type { Replay } from "./http/replay-route.ts";
 import { createHealth, type ReadyCheck } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -28,6 +29,7 @@ export interface HttpParts extends BoardParts {
   readonly workers: () => readonly RunningWorker[] | undefined;
   readonly metrics: Metrics;
   readonly resolve: Resolve;
+  readonly replay: Replay;
   readonly verify: Verify;
   /** What would come of a report; for the check of a webhook. */
   readonly foresee: Foresee;
@@ -49,7 +51,7 @@ const AUDITED = 100;
 
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<Http> {
-  const { config, log, report, explain, stories, resolve, metrics, queues, audit } = parts;
+  const { config, log, report, explain, stories, resolve, replay, metrics, queues, audit } = parts;
   const storyDeps: StoryDeps = {
     records: stories,
     auditOf: async (jobGroupId) => (await audit.list({ jobGroupId, limit: AUDITED })).entries,
@@ -69,7 +71,15 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
         isPagePath,
         ...countedWebhook(parts),
         api: createApi(
-          { report, log, story: (id) => tellStory(storyDeps, id), explain, resolve, audit: audit.list },
+          {
+            report,
+            log,
+            story: (id) => tellStory(storyDeps, id),
+            explain,
+            resolve,
+            replay,
+            audit: audit.list,
+          },
           { tokens: config.apiTokens, addressOf: guard.addressOf },
         ),
       }),

@@ -34,6 +34,7 @@ test.each([
   [["start", "--help"]],
   [["explain", "--help"]],
   [["resolve", "--help"]],
+  [["replay", "--help"]],
   [["webhook", "create", "--help"]],
   [["hash-password", "--help"]],
 ])("%j shows an example and the exit codes", async (args) => {

@@ -58,6 +58,8 @@ export interface JudgedTask {
   readonly state: "new" | "held back" | "not planned" | TaskState;
   /** Why it would not be made. */
   readonly words?: string;
+  /** Of one that stands in the record: why the rules in force cannot say that they make it so. */
+  readonly unsure?: string;
 }
 
 /** How a job group stands: in its record, on the platform, to the rules. */
@@ -112,7 +114,10 @@ function askRules(
   const states = new Map(recorded.map(({ plan, record }) => [taskKey(plan), record.state]));
   const judge = (plan: PublishPlan, otherwise: Omit<JudgedTask, "plan">): JudgedTask => {
     const standing = states.get(taskKey(plan));
-    if (standing !== undefined) return { plan, state: standing };
+    if (standing !== undefined) {
+      const unsure = otherwise.state === "held back" ? otherwise.words : undefined;
+      return { plan, state: standing, ...(unsure !== undefined && { unsure }) };
+    }
     return blocked === undefined ? { plan, ...otherwise } : { plan, state: "not planned", words: blocked };
   };
   return {

@@ -41,7 +41,11 @@ export async function makeTasks(
 /** A task's data lists the first report and so many of the newest; the record knows more. */
 const NEWEST_LISTED = 4;
 
-function provenanceOf({ reportCount, reports }: Completion): Provenance {
+/** What its tasks tell of a completion's reports. */
+export function provenanceOf({
+  reportCount,
+  reports,
+}: Pick<Completion, "reportCount" | "reports">): Provenance {
   const rest = reports.slice(1);
   return {
     count: reportCount,

@@ -2,12 +2,13 @@ import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { PublishPlan } from "../rules/model.ts";
 import { foldIdentifier } from "../rules/identifier.ts";
+import { isReplayed } from "../rules/lane.ts";
 import { completionId } from "../rules/task-identity.ts";
 import { COMPLETIONS, type Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
 import { CONCLUDE, COUNT_LOSS, NOTE, PLAN, REPORT } from "./scripts/completion.ts";
-import { isOrdered, trackedOf, waiterOf } from "./task-record.ts";
+import { isOrdered, trackedOf, waiterOf } from "./task-place.ts";
 import { readWaits, type Waits } from "./waits.ts";
 
 /** How a completion ended; all but `dispatched` are opened again by the next report. */
@@ -86,6 +87,8 @@ export interface CompletionRecords {
     plans: readonly PublishPlan[],
     /** Of tasks that run one at a time, the one that need not wait for its turn; by default, all ask by themselves. */
     first?: PublishPlan,
+    /** What is written for a new one; by default, nothing was done of it yet. */
+    recordOf?: (plan: PublishPlan) => TaskRecord,
   ): Promise<(TaskRecord | undefined)[] | false>;
   /** Writes a task that the record has lost; it is on its target's queue already. */
   restore(plan: PublishPlan): Promise<void>;
@@ -134,9 +137,9 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     plans: readonly PublishPlan[],
     first: PublishPlan | undefined,
     targets: "registered" | "any" = "registered",
-  ) => {
-    const json = writeTaskRecord(PLANNED);
-    return plan(
+    recordOf: (plan: PublishPlan) => TaskRecord = () => PLANNED,
+  ) =>
+    plan(
       [keys.group(id), keys.open, keys.waiters(id), keys.targets],
       [
         finishedAt,
@@ -145,7 +148,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         retentionMs,
         ...plans.flatMap((task) => [
           taskField(task),
-          json,
+          writeTaskRecord(recordOf(task)),
           JSON.stringify(task),
           ...tracking(keys, task, first),
           targets === "registered" ? task.target : "",
@@ -154,7 +157,6 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         ]),
       ],
     );
-  };
 
   return {
     merge,
@@ -187,10 +189,10 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         [id, rev, outcome, said, retentionMs, keys.prefix],
       )) === 1,
     note: async (id, notes) => void (await note([keys.group(id)], [JSON.stringify(notes)])),
-    plan: async (id, plans, first) => {
+    plan: async (id, plans, first, recordOf) => {
       const [one] = plans;
       if (!one) return [];
-      const reply = await write(id, one.finishedAt, plans, first);
+      const reply = await write(id, one.finishedAt, plans, first, "registered", recordOf);
       if (reply === 0) return false;
       return words(reply).map((standing) => (standing === "" ? undefined : readTaskRecord(standing)));
     },
@@ -211,7 +213,7 @@ function tracking(keys: Keys, plan: PublishPlan, first: PublishPlan | undefined)
   const tableKey = taskField(plan).replace(/^task:/, "");
   return [
     trackedOf(plan),
-    isOrdered(plan) ? keys.table(tableKey) : "",
+    isOrdered(plan) ? `${keys.table(tableKey)}${isReplayed(plan) ? ":replays" : ""}` : "",
     plan.serialize && first && first !== plan ? waiterOf(plan) : "",
   ];
 }

@@ -26,6 +26,7 @@ export async function runCommand(
         },
         explain: named("explain"),
         resolve: named("resolve"),
+        replay: named("replay"),
         hashPassword: async (name) => print(`hash-password ${name}`),
         createWebhook: async (given) => {
           const { lines, warnings } = await runWebhookCreate(given, readConfig(env));
