@@ -28,18 +28,29 @@ export interface CheckArguments {
 
 /**
  * Checks a rules file, and with `live` what the platform says of it; needs no Redis. Not `ok` with errors in the file
- * or a live check that went wrong; warnings and what was not tested leave it `ok`. Throws `ConfigError` when the file
- * cannot be read or a setting is missing.
+ * or a live check that went wrong; warnings and what was not tested leave it `ok`. When the file
+ * cannot be read or a setting is missing, throws `ConfigError`; with `json` that is told as JSON instead.
  */
 export async function runCheck(args: CheckArguments, config: Config, look: Look = PLAIN): Promise<Said> {
   const file = args.file ?? config.rulesFile;
+  try {
+    return await check(file, args, config, look);
+  } catch (error) {
+    if (!args.json || !(error instanceof ConfigError)) throw error;
+    const errors = error.problems.map((message) => ({ message }));
+    return { text: JSON.stringify({ ok: false, file, errors }, undefined, 2), ok: false, wrongUse: true };
+  }
+}
+
+async function check(file: string, args: CheckArguments, config: Config, look: Look): Promise<Said> {
   const checked = checkRules(await read(file), file);
   const live = args.live && checked.rules ? await askPlatform(checked.rules, config) : undefined;
   const isWrong = live?.findings.some(({ verdict }) => verdict === "wrong") ?? false;
-  return {
-    text: args.json ? JSON.stringify(toJson(checked, live), undefined, 2) : tellCheck(checked, live, look),
-    ok: checked.rules !== undefined && !isWrong,
-  };
+  const ok = checked.rules !== undefined && !isWrong;
+  const text = args.json
+    ? JSON.stringify({ ok, ...toJson(checked, live) }, undefined, 2)
+    : tellCheck(checked, live, look);
+  return { text, ok };
 }
 
 function toJson({ rules, ...checked }: CheckedRules, live: LiveReport | undefined): object {

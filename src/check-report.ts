@@ -3,7 +3,8 @@ import type { Finding } from "./processors/check-live.ts";
 import type { RecentMatch } from "./processors/match-recent.ts";
 import { type Cell, type Look, table } from "./look.ts";
 import { formatDuration } from "./rules/duration.ts";
-import type { Target } from "./rules/model.ts";
+import type { Action, Target } from "./rules/model.ts";
+import { type ResolvedSettings, resolveSettings } from "./rules/publication-settings.ts";
 import { showProblem } from "./rules/rules-error.ts";
 
 /** What was asked of the platform. */
@@ -48,21 +49,46 @@ function targetRow({ name, connection, schema, rateLimit, concurrency, freshness
 }
 
 function tellPublications({ publications }: CheckedRules, look: Look): string[] {
-  const rows = publications.map(({ rule, target, table: where, action, format, repeatable, enabled }) => [
-    enabled ? rule : `${rule} (off)`,
-    target,
-    where,
-    repeatable ? action : `${action} *`,
-    format,
-  ]);
+  const rows = publications.map(
+    ({ rule, target, table: where, action, format, repeatable, enabled, settings }) => [
+      enabled ? rule : `${rule} (off)`,
+      target,
+      where,
+      repeatable ? action : `${action} *`,
+      format,
+      changedSettings(action, settings),
+    ],
+  );
   const notRepeatable = publications.some(({ repeatable }) => !repeatable)
     ? [
         "  * not repeatable: when its outcome is unknown it is parked for a person, never sent again on a guess",
       ]
     : [];
+  const builtIn = `  settings that are not named are the built-in ones: ${settingWords(resolveSettings("load", [])).join(", ")} (15s for repeatable actions)`;
   return [
-    ...table("Publications", ["rule", "target", "table", "action", "format"], rows, look),
+    ...table("Publications", ["rule", "target", "table", "action", "format", "settings"], rows, look),
     ...notRepeatable,
+    ...(rows.length > 0 ? [builtIn] : []),
+  ];
+}
+
+/** Those that are not as built in. */
+function changedSettings(action: Action, settings: ResolvedSettings): string {
+  const builtIn = new Set(settingWords(resolveSettings(action, [])));
+  return settingWords(settings)
+    .filter((words) => !builtIn.has(words))
+    .join(", ");
+}
+
+function settingWords(settings: ResolvedSettings): string[] {
+  const { attempts, backoff, deadlineMs, settleAfterMs, priority, stale } = settings;
+  return [
+    `attempts ${attempts}`,
+    `backoff ${formatDuration(backoff.floorMs)} to ${formatDuration(backoff.capMs)}`,
+    `deadline ${formatDuration(deadlineMs)}`,
+    `priority ${priority}`,
+    `stale ${stale}`,
+    `settleAfter ${settleAfterMs === "never" ? settleAfterMs : formatDuration(settleAfterMs)}`,
   ];
 }
 

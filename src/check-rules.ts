@@ -1,5 +1,6 @@
-import { REPEATABLE_ACTIONS, type Rules, type Target } from "./rules/model.ts";
+import { type Action, REPEATABLE_ACTIONS, type Rules, type Target } from "./rules/model.ts";
 import { parseRules } from "./rules/parse-rules.ts";
+import type { ResolvedSettings } from "./rules/publication-settings.ts";
 import { RulesError, type RulesProblem } from "./rules/rules-error.ts";
 
 /** What a rules file says, or what is wrong with it. */
@@ -17,12 +18,14 @@ export interface CheckedPublication {
   readonly target: string;
   /** `public.orders_{date}` */
   readonly table: string;
-  readonly action: string;
+  readonly action: Action;
   readonly format: string;
   /** May it be sent twice and end in the same state? If not, it is parked when its outcome is unknown. */
   readonly repeatable: boolean;
   /** False: its rule is switched off. */
   readonly enabled: boolean;
+  /** As they hold once the defaults of the file and of the target are counted in. */
+  readonly settings: ResolvedSettings;
 }
 
 /** Reads a rules file as a start does; pure, and never throws for what is in it. */
@@ -39,7 +42,7 @@ export function checkRules(text: string, file: string): CheckedRules {
 function publicationsOf({ rules, targets }: Rules): CheckedPublication[] {
   const schemas = new Map(targets.map(({ name, schema }: Target) => [name, schema]));
   return rules.flatMap(({ name, enabled = true, publish }) =>
-    publish.map(({ target, schema = schemas.get(target) ?? "", table, action, format }) => ({
+    publish.map(({ target, schema = schemas.get(target) ?? "", table, action, format, ...settings }) => ({
       rule: name,
       target,
       table: `${schema}.${table}`,
@@ -47,6 +50,7 @@ function publicationsOf({ rules, targets }: Rules): CheckedPublication[] {
       format,
       repeatable: REPEATABLE_ACTIONS.includes(action),
       enabled,
+      settings,
     })),
   );
 }

@@ -3,6 +3,8 @@ import { accountName, EXIT_CODES, notEmpty, wholeNumber } from "./command-words.
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
 import { addCheck, addExplain, type Questions } from "./question-commands.ts";
+import type { ReplayArguments } from "./replay-command.ts";
+import { addReplay } from "./replay-options.ts";
 import { addStanding, type StandingActions } from "./standing-commands.ts";
 import { addTenant, type TenantActions } from "./tenant-commands.ts";
 import type { WebhookCreateArguments } from "./webhook-command.ts";
@@ -19,6 +21,7 @@ export const EXIT = { ok: 0, failed: 1, wrongUse: 2 } as const;
 export interface Actions extends Questions, StandingActions, TenantActions {
   start(): Promise<void>;
   resolve(args: ResolveArguments): Promise<void>;
+  replay(args: ReplayArguments): Promise<void>;
   createWebhook(args: WebhookCreateArguments): Promise<void>;
   hashPassword(name: string): Promise<void>;
 }
@@ -77,6 +80,7 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
   addTenant(program, actions);
   addExplain(program, actions);
   addResolve(program, actions);
+  addReplay(program, actions);
   addWebhook(program, actions);
   addHashPassword(program, actions);
   return program;

@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { accessProblems, accessSettings } from "./access-settings.ts";
+import { moment } from "./producers/moment.ts";
 import { NAMESPACE } from "./queues/names.ts";
 import { parseDuration } from "./rules/duration.ts";
 
@@ -26,15 +27,6 @@ const duration = z.string().transform((value, context) => {
 });
 const atLeast = (leastMs: number, words: string) =>
   duration.refine((ms) => ms >= leastMs, `must be at least ${words}`);
-/** A moment, or how far back from the first look. */
-const moment = z.string().transform((value, context) => {
-  const backMs = parseDuration(value);
-  if (backMs !== undefined) return { backMs };
-  if (z.iso.datetime({ offset: true }).safeParse(value).success) return { at: Date.parse(value) };
-  const message = "must be a time with its zone like 2026-11-24T08:00:00Z, or a duration back like 2h";
-  context.addIssue({ code: "custom", message });
-  return z.NEVER;
-});
 const address = (protocols: readonly string[], example: string) =>
   text.refine(
     (value) => URL.canParse(value) && protocols.includes(new URL(value).protocol),

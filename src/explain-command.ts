@@ -20,6 +20,8 @@ export interface ExplainArguments {
 export interface Said {
   readonly text: string;
   readonly ok: boolean;
+  /** It is the arguments or the settings that have to change. */
+  readonly wrongUse?: true;
 }
 
 /**
@@ -66,7 +68,10 @@ function tellExplanation(found: Explanation, look: Look): string {
     ...(found.fleet.same ? [] : [`  note: ${found.fleet.words}`]),
     ...found.rules.map((rule) => tellRule(rule, look)),
     ...found.notes.map((note) => `  note: ${note}`),
-    ...section("Tasks", found.tasks.flatMap(tellTask)),
+    ...section(
+      "Tasks",
+      found.tasks.flatMap((task) => tellTask(task, platform.answered)),
+    ),
     ...section(
       "Targets",
       found.targets.flatMap((target) => tellTarget(target, look)),
@@ -112,11 +117,14 @@ function tellRule({ name, matches, failed }: Explanation["rules"][number], { pai
   }
 }
 
-function tellTask(task: Explanation["tasks"][number]): string[] {
+function tellTask(task: Explanation["tasks"][number], answered: boolean): string[] {
   const { id, rule, state, inRules, words, request } = task;
+  const why = answered
+    ? "what the platform does not know yet may change it"
+    : "the platform gave no full answer";
   return [
     `  ${id}: ${state} (rule ${rule}${inRules ? "" : ", which would not make it today"})${words ? `. ${words}` : ""}`,
-    `    ${request.method} ${request.path} ${JSON.stringify(request.body)}${request.exact ? "" : " (not exact: the platform gave no full answer)"}`,
+    `    ${request.method} ${request.path} ${JSON.stringify(request.body)}${request.exact ? "" : ` (not exact: ${why})`}`,
     ...tellOrigin(task),
   ];
 }

@@ -69,7 +69,7 @@ function groupOf(
       ...(source !== undefined && { source }),
       outcome: outcome ?? "reported",
       ...(words !== undefined && { outcomeWords: words }),
-      summary: tasks.length === 0 ? "no tasks" : summariseJobGroup(tasks).words,
+      summary: tasks.length === 0 ? "no tasks" : summariseJobGroup(tasks, completion).words,
       tasks: fitting.map((task) => foundTask(id, task, around)),
       taskCount: tasks.length,
     },

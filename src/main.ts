@@ -72,6 +72,13 @@ const status: Actions["status"] = async (args) => {
   end(await runStatus(args, config, logOf(config), look));
 };
 
+const replay: Actions["replay"] = async (args) => {
+  const config = readConfig(process.env);
+  const { createProgressBar, runReplay } = await import("./replay-command.ts");
+  const bar = createProgressBar(process.stderr);
+  end(await runReplay(args, config, logOf(config), bar.draw).finally(bar.end));
+};
+
 const doctor: Actions["doctor"] = async (args) => {
   const config = readConfig(process.env);
   const { runDoctor } = await import("./doctor-command.ts");
@@ -106,9 +113,9 @@ const hashPassword: Actions["hashPassword"] = async (name) => {
   say(await runHashPassword(name, process.stdin, (words) => void process.stderr.write(words)));
 };
 
-function end({ text, ok }: Said): void {
+function end({ text, ok, wrongUse }: Said): void {
   say(text);
-  if (!ok) process.exitCode = EXIT.failed;
+  if (!ok) process.exitCode = wrongUse ? EXIT.wrongUse : EXIT.failed;
 }
 
 function say(text: string): void {
@@ -125,6 +132,7 @@ const actions: Actions = {
   connections,
   run,
   resolve,
+  replay,
   createWebhook,
   hashPassword,
 };

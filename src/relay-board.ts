@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
+import { tellWhoseLimits } from "./fleet-log.ts";
 import type { Guard } from "./http/access.ts";
 import { createBoard } from "./http/board.ts";
 import type { BoardQueue, JobLink } from "./http/board-queues.ts";
@@ -146,13 +147,17 @@ const notifications = (queues: RelayQueues): BoardQueue => ({
 
 /** Which rules this process runs, what is wrong with the file, and who runs others. */
 export function describeRules(rules: LiveRules, targets: Targets): string {
-  const { versions = [], newest } = targets.fleet();
+  const { versions = [] } = targets.fleet();
   const refused = rules.refused();
   return [
     `rules version ${rules.current()?.version ?? "none"}`,
     refused && `THE RULES FILE AS IT IS NOW WAS REFUSED: ${refused.replaceAll("\n", "; ")}`,
-    versions.length > 1 &&
-      `THE FLEET RUNS ${versions.length} VERSIONS: ${versions.join(", ")}; the limits are those of ${newest}`,
+    [
+      versions.length > 1 && `THE FLEET RUNS ${versions.length} VERSIONS: ${versions.join(", ")}`,
+      tellWhoseLimits(targets.fleet()),
+    ]
+      .filter(Boolean)
+      .join("; "),
   ]
     .filter(Boolean)
     .join(" · ");

@@ -47,9 +47,9 @@ export function createExplain(
 }
 
 /** While the gate is shut the platform is left alone, or it is asked all the same. */
-type Asks = "behind the gate" | "past the gate";
+export type Asks = "behind the gate" | "past the gate";
 
-function judgeDepsOf(
+export function judgeDepsOf(
   { connections, keys, platform, rules }: Parts,
   records: Records,
   rulesFile: string,

@@ -104,15 +104,15 @@ export async function openCore(
   };
 }
 
-/** A task that ends after its job group's parent (an operator decided or tried it again) changes the parent's summary. */
+/** What happens after the end of a job group's parent (a task was decided or tried again, dispatch came back) changes its summary. */
 export async function refreshSummary(
   { queues, keys, completions, connections }: Pick<Core, "queues" | "keys" | "completions" | "connections">,
   jobGroupId: number,
 ): Promise<void> {
   const parent = keys.queue(queues.jobGroups.name, completionId(jobGroupId));
   if ((await connections.work.hexists(parent, "finishedOn")) === 0) return;
-  const { tasks } = await completions.read(jobGroupId);
-  await connections.work.hset(parent, "returnvalue", JSON.stringify(summariseJobGroup(tasks)));
+  const { tasks, completion } = await completions.read(jobGroupId);
+  await connections.work.hset(parent, "returnvalue", JSON.stringify(summariseJobGroup(tasks, completion)));
 }
 
 /** Carries out a decision on a parked task. */

@@ -3,6 +3,7 @@ import { createGuard } from "./http/access.ts";
 import { createApi } from "./http/api.ts";
 import { countAnswers } from "./http/count-answers.ts";
 import type { Resolve } from "./http/decision.ts";
+import type { Replay } from "./http/replay-route.ts";
 import type { RunRoute } from "./http/run-route.ts";
 import { createHealth, type ReadyCheck } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
@@ -30,6 +31,7 @@ export interface HttpParts extends BoardParts {
   readonly metrics: Metrics;
   readonly resolve: Resolve;
   readonly run: RunRoute;
+  readonly replay: Replay;
   readonly verify: Verify;
   /** What would come of a report; for the check of a webhook. */
   readonly foresee: Foresee;
@@ -51,7 +53,7 @@ const AUDITED = 100;
 
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<Http> {
-  const { config, log, report, explain, stories, resolve, run, metrics, queues, audit } = parts;
+  const { config, log, report, explain, stories, resolve, replay, run, metrics, queues, audit } = parts;
   const storyDeps: StoryDeps = {
     records: stories,
     auditOf: async (jobGroupId) => (await audit.list({ jobGroupId, limit: AUDITED })).entries,
@@ -71,7 +73,16 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
         isPagePath,
         ...countedWebhook(parts),
         api: createApi(
-          { report, log, story: (id) => tellStory(storyDeps, id), explain, resolve, run, audit: audit.list },
+          {
+            report,
+            log,
+            story: (id) => tellStory(storyDeps, id),
+            explain,
+            resolve,
+            replay,
+            run,
+            audit: audit.list,
+          },
           { tokens: config.apiTokens, addressOf: guard.addressOf },
         ),
       }),

@@ -8,6 +8,7 @@ import { createOldestTasks, type OldestTasks } from "./queues/oldest-tasks.ts";
 import type { PollStore } from "./queues/poll-store.ts";
 import { lookAtRedis } from "./queues/redis-look.ts";
 import type { Core } from "./relay-core.ts";
+import { isReplayed } from "./rules/lane.ts";
 import type { PublishPlan } from "./rules/model.ts";
 
 /** The metrics of this process, and what all processes have in common. */
@@ -43,7 +44,8 @@ export function publishEventsOf(metrics: Metrics, plan: PublishPlan): PublishEve
         return metrics.ended(target, state);
       metrics.ended(target, state, {
         publishMs: Math.max(0, endedAt - sentAt),
-        freshMs: Math.max(0, endedAt - finishedAt),
+        // What was replayed is late on purpose.
+        ...(!isReplayed(plan) && { freshMs: Math.max(0, endedAt - finishedAt) }),
       });
     },
   };

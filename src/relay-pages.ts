@@ -1,4 +1,5 @@
 import type { Guard } from "./http/access.ts";
+import { tellWhoseLimits } from "./fleet-log.ts";
 import { nameRequest } from "./http/request-log.ts";
 import { searchGroups } from "./group-search.ts";
 import { createPages } from "./pages/pages.ts";
@@ -106,12 +107,13 @@ async function act(
 }
 
 function rulesTrouble({ rules, targets }: PagesParts): string | undefined {
-  const { versions = [], newest } = targets.fleet();
+  const { versions = [] } = targets.fleet();
   const refused = rules.refused();
   if (refused)
     return `The rules file as it is now was refused, the last good one runs on: ${refused.replaceAll("\n", "; ")}`;
   if (!rules.current()) return "There are no rules: what is reported waits until RULES_FILE is there";
+  const whose = tellWhoseLimits(targets.fleet());
   return versions.length > 1
-    ? `The processes run ${versions.length} versions of the rules: ${versions.join(", ")}; the limits are those of ${newest}`
-    : undefined;
+    ? `The processes run ${versions.length} versions of the rules: ${versions.join(", ")}; ${whose}`
+    : whose;
 }

@@ -24,8 +24,14 @@ export type Platform = PublishPlatform &
   FactsPlatform &
   Pick<DesignerCloud, "listFinished" | "close"> & {
     /** Questions past the gate: they neither wait for it nor shut or open it, and nothing of them is remembered. */
-    readonly pastGate: FactsPlatform & LivePlatform & RunPlatform;
+    readonly pastGate: FactsPlatform &
+      LivePlatform &
+      RunPlatform &
+      Pick<PublishPlatform, "listJobs" | "listTables"> &
+      Pick<DesignerCloud, "listFinished">;
   };
+
+type Pass = <T>(call: () => Promise<T>) => Promise<T>;
 
 /** The platform behind its gate. Without an address every call waits, as if the platform were away. */
 export function openPlatform(
@@ -51,13 +57,30 @@ export function openPlatform(
   const client = createDesignerCloud({ baseUrl: url, token: () => source.current() });
   // A connection's database does not change under its id. One that is not told is asked for again.
   const databases = new Map<number, string>();
-  const databaseOf = async (connection: number, signal?: AbortSignal): Promise<string | undefined> => {
+  const databaseOf = async (
+    pass: Pass,
+    connection: number,
+    signal?: AbortSignal,
+  ): Promise<string | undefined> => {
     const known = databases.get(connection);
     if (known) return known;
-    const { database } = await gate.pass(() => client.getConnection(connection, signal)).catch(unlessRefused);
+    const { database } = await pass(() => client.getConnection(connection, signal)).catch(unlessRefused);
     if (database) databases.set(connection, database);
     return database;
   };
+  const listTables =
+    (pass: Pass): Platform["listTables"] =>
+    async ({ jobGroupId, connection }, signal) => {
+      const [{ tables }, own] = await Promise.all([
+        pass(() => client.listOutputs(jobGroupId, signal)),
+        databaseOf(pass, connection, signal),
+      ]);
+      return tables.map(({ path, table, database }) => ({
+        path,
+        table,
+        ...(database && own && { place: database === own ? ("ours" as const) : ("elsewhere" as const) }),
+      }));
+    };
   return {
     getJobGroup: (id, signal) => gate.pass(() => client.getJobGroup(id, signal)),
     getRecipe: rememberAnswers((id, signal) => gate.pass(() => client.getRecipe(id, signal)), {
@@ -81,19 +104,9 @@ export function openPlatform(
         )
         .map(({ id }) => id);
     },
-    listTables: async ({ jobGroupId, connection }, signal) => {
-      const [{ tables }, own] = await Promise.all([
-        gate.pass(() => client.listOutputs(jobGroupId, signal)),
-        databaseOf(connection, signal),
-      ]);
-      return tables.map(({ path, table, database }) => ({
-        path,
-        table,
-        ...(database && own && { place: database === own ? ("ours" as const) : ("elsewhere" as const) }),
-      }));
-    },
+    listTables: listTables(gate.pass),
     publish: (id, body, guard, signal) => gate.pass(() => client.publish(id, body, guard, signal)),
-    pastGate: client,
+    pastGate: { ...client, listTables: listTables((call) => call()) },
     close: () => client.close(),
   };
 }
@@ -139,6 +152,9 @@ function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
       listOwnRuns: refuse,
       listRecent: refuse,
       listOutputs: refuse,
+      listJobs: refuse,
+      listTables: refuse,
+      listFinished: refuse,
     },
     close: () => Promise.resolve(),
   };

@@ -18,6 +18,7 @@ import { refreshSummary } from "./relay-core.ts";
 import { publishEventsOf } from "./relay-metrics.ts";
 import type { RelayQueues } from "./relay-queues.ts";
 import type { Targets } from "./relay-targets.ts";
+import { isReplayed } from "./rules/lane.ts";
 import type { PublishPlan } from "./rules/model.ts";
 import { taskId, taskKey } from "./rules/task-identity.ts";
 
@@ -50,7 +51,9 @@ export async function publish(deps: PublishParts, job: Job, run: Run, token: str
   const plan = readPlan(job);
   if (typeof plan === "string") return { next: "fail", outcome: "failed", words: plan };
   const startedAt = Date.now();
-  const turn = deps.targets.find(plan.target)?.rateLimit ? deps.turnOf(plan.target) : atOnce;
+  // A replayed task that waits for the pace keeps nobody from asking.
+  const inTurn = deps.targets.find(plan.target)?.rateLimit !== undefined && !isReplayed(plan);
+  const turn = inTurn ? deps.turnOf(plan.target) : atOnce;
   const outcome = await publishToTarget(plan, { ...publishDepsOf(deps, plan, token), turn }, run).catch(
     (error: unknown) => unreadable(deps.log, plan, job, error),
   );

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
-import { createFleetLog } from "./fleet-log.ts";
+import { createFleetLog, type Fleet } from "./fleet-log.ts";
 import { inTime } from "./queues/in-time.ts";
 import { NO_PACE, type Pace, paceOf } from "./queues/pace.ts";
 import type { Registry, TargetStore } from "./queues/target-store.ts";
@@ -13,13 +13,6 @@ const LEFT_OVER_MS = 3_000;
 /** How often open tasks are looked for whose target nobody has registered. */
 const ADOPT_MS = 60_000;
 const CLOSE_MS = 1_000;
-
-/** What the processes that live run. */
-export interface Fleet {
-  /** Undefined until Redis has answered for the first time. */
-  readonly versions: readonly string[] | undefined;
-  readonly newest: string | undefined;
-}
 
 export interface Targets {
   /** The targets of the rules in their order, then those that live on without them. */
@@ -92,7 +85,7 @@ export function createTargets(parts: TargetsParts): Targets {
     ran = now?.version;
     if (adoptedAt === undefined || Date.now() - adoptedAt > adoptEveryMs) await adopt();
     fleet = { versions: beat.versions, newest };
-    tellOfFleet(now?.version, beat.versions, Date.now());
+    tellOfFleet(now?.version, fleet, Date.now());
     inForce = now;
     if (isLimitDue || isNews) await takeOver(now, newest);
     if (Date.now() - lookedAt > LEFT_OVER_MS) await forgetIdle();

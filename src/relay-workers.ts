@@ -10,6 +10,7 @@ import { type ParsedReport, parseReport } from "./producers/report.ts";
 import type { Outcome } from "./queues/outcome.ts";
 import { createWatchedWorker } from "./queues/watched-worker.ts";
 import type { RunningWorker, WorkerOptions } from "./queues/worker.ts";
+import { refreshSummary } from "./relay-core.ts";
 import type { PublishParts } from "./relay-publish.ts";
 import type { Targets } from "./relay-targets.ts";
 import type { WatchOf } from "./relay-watch.ts";
@@ -60,6 +61,7 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
             { platform, records, now: Date.now, rules, fanOut },
             run,
           );
+          await refreshSummary(deps, jobGroupId);
           logHandled(log, "dispatch", { jobGroupId }, startedAt, outcome);
           return outcome;
         }),
@@ -74,9 +76,11 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
       queue: queues.jobGroups,
       handle: async (job) => {
         const { jobGroupId } = job.data as { jobGroupId: number };
-        const { tasks } = await completions.read(jobGroupId);
-        return { next: "done", value: summariseJobGroup(tasks) };
+        const { tasks, completion } = await completions.read(jobGroupId);
+        return { next: "done", value: summariseJobGroup(tasks, completion) };
       },
+      // What came between the look at the record and the end of the job.
+      onCompleted: (job) => refreshSummary(deps, (job.data as { jobGroupId: number }).jobGroupId),
     }),
   ];
 }

@@ -19,6 +19,7 @@ import { startNotifications } from "./relay-notify.ts";
 import { openMetrics } from "./relay-metrics.ts";
 import { watchPauses } from "./relay-pauses.ts";
 import { openPoller } from "./relay-poll.ts";
+import { createApiReplay } from "./relay-replay-api.ts";
 import { openIntake } from "./relay-queues.ts";
 import { createRunJob, createRunRoute } from "./relay-run.ts";
 import { startSweeps } from "./relay-sweep.ts";
@@ -111,6 +112,15 @@ export function createRelay(
       resolve: (taskId, decision, asker) =>
         resolveAudited(core, { audit, log }, taskId, decision, { role: "api", ...asker, who: decision.by }),
       run: createRunRoute(run, log),
+      replay: createApiReplay({
+        core,
+        records: intake,
+        rulesFile: config.rulesFile,
+        retentionMs: config.ledgerRetentionMs,
+        asks: "behind the gate",
+        audit,
+        log,
+      }),
       log,
     });
     opened(http, ({ close }) => close());

@@ -22,7 +22,7 @@ export interface Story {
   readonly jobGroupId: number;
   /** Absent when nobody's report is known. */
   readonly completion?: StoryCompletion;
-  /** `published 2 of 3, 1 parked` */
+  /** `published 2 of 3, 1 parked`, and what was not published for which reason. */
   readonly summary: string;
   readonly tasks: readonly StoryTask[];
   /** What operators did about it, in their order. */
@@ -74,7 +74,7 @@ export async function tellStory(deps: StoryDeps, jobGroupId: number): Promise<St
   return {
     jobGroupId,
     ...(completion && { completion: tellCompletion(completion) }),
-    summary: summariseJobGroup(tasks).words,
+    summary: summariseJobGroup(tasks, completion).words,
     tasks: await Promise.all(tasks.map((task) => tellTask(deps, task, tasks))),
     audit: audited.toReversed(),
   };

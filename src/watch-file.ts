@@ -15,6 +15,8 @@ export interface WatchFileOptions {
   readonly everyMs?: number;
   /** A file that did not change for so long is not in the middle of being written; default 200. */
   readonly settleMs?: number;
+  /** Nor is one that is touched again and again, and whose content did not change for so long; default 1,000. */
+  readonly sameTextMs?: number;
 }
 
 /** Reads a file; never rejects. */
@@ -35,33 +37,45 @@ export async function readTextFile(path: string): Promise<FileRead> {
 export function watchFile(
   path: string,
   onChange: (read: FileRead) => void,
-  { known, everyMs = 1_000, settleMs = 200 }: WatchFileOptions,
+  { known, everyMs = 1_000, settleMs = 200, sameTextMs = 1_000 }: WatchFileOptions,
 ): () => void {
   let last = JSON.stringify(known);
   let taken: string | undefined;
-  let seen: string | undefined;
-  let seenAt = 0;
+  const markStoodFor = createStandstill();
+  const textStoodFor = createStandstill();
   let timer: NodeJS.Timeout | undefined;
+  let looking = false;
   let stopped = false;
 
   async function look(): Promise<void> {
-    const mark = await markOf(path);
-    if (mark === taken) return;
-    if (mark !== seen) {
-      // It may be in the middle of being written.
-      seen = mark;
-      seenAt = performance.now();
-      return lookSoon();
+    // One at a time: a slow read must not be taken for what came after it.
+    if (looking) return lookSoon();
+    looking = true;
+    try {
+      if (!(await isTaken())) lookSoon();
+    } finally {
+      looking = false;
     }
-    // Whoever looks, and however often: it has to have stood still for so long.
-    if (performance.now() - seenAt < settleMs) return lookSoon();
+  }
+
+  /** False: it has to be looked at again. */
+  async function isTaken(): Promise<boolean> {
+    const mark = await markOf(path);
+    if (mark === taken) return true;
+    // Whoever looks, and however often: it has to have stood still for so long, or it may be in the middle of being written.
+    const isStill = markStoodFor(mark) >= settleMs;
     const read = await readTextFile(path);
-    if ((await markOf(path)) !== mark) return lookSoon();
-    taken = mark;
     const now = JSON.stringify(read);
-    if (stopped || now === last) return;
-    last = now;
-    onChange(read);
+    const isSameText = textStoodFor(now) >= sameTextMs;
+    const isSettled = isStill && (await markOf(path)) === mark;
+    if (!isSettled && !isSameText) return false;
+    // A mark that does not stand still tells nothing of the next change: only one that does is not looked at again.
+    if (isSettled) taken = mark;
+    if (!stopped && now !== last) {
+      last = now;
+      onChange(read);
+    }
+    return isSettled;
   }
 
   function lookSoon(): void {
@@ -80,6 +94,17 @@ export function watchFile(
     clearInterval(poll);
     clearTimeout(timer);
     watcher?.close();
+  };
+}
+
+/** Tells for how many milliseconds what it is shown has been the same. */
+function createStandstill(): (shown: string) => number {
+  let seen: string | undefined;
+  let since = 0;
+  return (shown) => {
+    if (shown !== seen) since = performance.now();
+    seen = shown;
+    return performance.now() - since;
   };
 }
 

@@ -55,11 +55,35 @@ test("a good file ends with 0 also with warnings, and shows targets, publication
       ["finance", "3", "reports", "no limit", "4"],
       ["spare", "4", "x", "no limit", "4", "15m"],
       ["orders", "sales", "public.orders_{date}", "load *", "avro"],
-      ["orders", "finance", "reports.orders", "truncateAndLoad", "avro"],
+      ["orders", "finance", "reports.orders", "truncateAndLoad", "avro", "settleAfter 5s"],
       ["prod-only", "finance", "prod.all_jobs", "createAndLoad *", "avro"],
     ]),
   );
   expect(output).toContain("* not repeatable");
+});
+
+test("the settings that hold are told, wherever in the file they are said: in the text what is not as built in, as JSON all", async () => {
+  const path = await fileOf(
+    GOOD.replace("targets:", "defaults: { deadline: 2h, attempts: 8 }\ntargets:").replace(
+      "schema: reports",
+      "schema: reports, defaults: { backoff: 1s, priority: 5, stale: publish, settleAfter: never }",
+    ),
+  );
+  const { output } = await runCommand(["check", path]);
+  expect(output).toMatch(/^ {2}orders +sales .* avro +deadline 2h$/m);
+  expect(output).toMatch(
+    /^ {2}prod-only .* avro +backoff 1s to 10m, deadline 2h, priority 5, stale publish, settleAfter never$/m,
+  );
+  expect(output).toContain("built-in ones: attempts 8, backoff 5s to 10m, deadline 6h, priority 1000");
+  const json = await runCommand(["check", path, "--json"]);
+  expect(JSON.parse(json.output)).toMatchObject({
+    ok: true,
+    publications: [
+      { settings: { attempts: 8, deadlineMs: 7_200_000, settleAfterMs: 120_000, stale: "supersede" } },
+      { settings: { backoff: { floorMs: 1_000, capMs: 600_000 }, settleAfterMs: 5_000 } },
+      { settings: { priority: 5, settleAfterMs: "never", stale: "publish" } },
+    ],
+  });
 });
 
 test("a publication of a rule that is switched off is marked", async () => {
@@ -89,9 +113,11 @@ test("every error is told with file, line and column, and ends with 1", async ()
   expect(json.code).toBe(1);
   expect(JSON.parse(json.output)).toMatchObject({
     file: path,
+    ok: false,
     version: null,
     errors: [
       {
+        value: "sale",
         line: 10,
         column: 19,
         path: "rules[0].publish[0].target",
@@ -122,6 +148,13 @@ test("without an argument RULES_FILE is read; a file that is not there, or a wro
   expect(JSON.parse(output)).not.toHaveProperty("live");
   const missing = await runCommand(["check", join(path, "no.yaml")]);
   expect(missing).toMatchObject({ code: 2, output: expect.stringContaining("cannot be read") });
+  const asJson = await runCommand(["check", join(path, "no.yaml"), "--json"]);
+  expect(asJson.code).toBe(2);
+  expect(JSON.parse(asJson.output)).toEqual({
+    ok: false,
+    file: join(path, "no.yaml"),
+    errors: [{ message: expect.stringContaining("cannot be read") }],
+  });
   const noPlatform = await runCommand(["check", path, "--live"]);
   expect(noPlatform).toMatchObject({
     code: 2,

@@ -39,6 +39,7 @@ test.each([
   [["connections", "--help"]],
   [["run", "--help"]],
   [["resolve", "--help"]],
+  [["replay", "--help"]],
   [["webhook", "create", "--help"]],
   [["hash-password", "--help"]],
 ])("%j shows an example and the exit codes", async (args) => {

@@ -28,7 +28,7 @@ async function dispatchAfter(
   const deps: DispatchDeps = {
     platform: {
       getJobGroup: async (id) => ({ id, status: "Complete", recipeId: 27, creatorId: 1, updatedAt }),
-      getRecipe: async (id) => ({ id, name: "orders", flowId: 11 }),
+      getRecipe: async (id) => ({ id, name: "other", flowId: 11 }),
       getFlow: async (id) => ({ id, name: "Daily sales" }),
       ...platform,
     },
@@ -38,6 +38,7 @@ async function dispatchAfter(
         tasks: [],
       }),
       plan: never,
+      note: async () => {},
       conclude: async (_id, _rev, outcome) => concluded.push(outcome) > 0,
     },
     rules: {

@@ -165,6 +165,33 @@ test("one that the platform does not know, and a platform that is away, are told
   );
 });
 
+test.each([
+  ["Failed", "It would be skipped: job group", true],
+  ["InProgress", 'is "InProgress"', false],
+] as const)(
+  "of a job group that is %s the tasks are told with their bodies and targets, and why they are not sent",
+  async (status, why, exact) => {
+    const site = await openTenant();
+    const id = site.simulator.createJobGroup({ status, webhook: false });
+    const found = told((await explain(site, id, true)).text);
+    expect(found.tasks).toMatchObject([
+      {
+        state: "not planned",
+        words: expect.stringContaining(why),
+        request: {
+          exact,
+          body: { connection: { id: 2 }, path: ["public"], table: "orders", action: "load", flowNodeId: 27 },
+        },
+      },
+      { state: "not planned", request: { exact, body: { table: `orders_${id}`, action: "upsert" } } },
+    ]);
+    expect(found.targets.map(({ name }) => name)).toEqual(["sales", "finance"]);
+    const { text } = await explain(site, id, false);
+    expect(text).toContain(`jobgroup-${id}-2-public-orders: not planned (rule orders). `);
+    expect(text.includes("(not exact: what the platform does not know yet may change it)")).toBe(!exact);
+  },
+);
+
 test("a task whose rule and target are gone is told from the record, with what was sent", async () => {
   const site = await openTenant();
   const relay = await site.start();

@@ -83,6 +83,7 @@ test("the document is valid OpenAPI 3.1 and names the routes that the relay serv
     "/v1/job-groups/{id}",
     "/v1/job-groups/{id}/explain",
     "/v1/openapi.json",
+    "/v1/replays",
     "/v1/runs",
     "/v1/tasks/{id}/resolve",
   ]);
@@ -225,4 +226,15 @@ test("while Redis is away the answers are those that it names", async () => {
   expect(away.simulator.requests({ kind: "run" })).toEqual([]);
   const explained = fetch(`${other.url}/v1/job-groups/2/explain`, { headers });
   await expectAnswer("GET /v1/job-groups/{id}/explain", 503, explained);
+});
+
+test("a replay is answered as it says, dry and not", async () => {
+  const route = "POST /v1/replays";
+  const replay = (body: unknown, token?: string) => ask("POST", "/v1/replays", body, token);
+  const id = site.simulator.createJobGroup({ webhook: false });
+  await expectAnswer(route, 200, replay({ jobGroupIds: [id, 99_999] }));
+  await expectAnswer(route, 202, replay({ jobGroupIds: [id], dryRun: false }));
+  await expectAnswer(route, 400, replay({}));
+  await expectAnswer(route, 401, replay({ jobGroupIds: [id] }, "wrong"));
+  await expectAnswer(route, 422, replay({ jobGroupIds: [id], target: "nowhere" }));
 });

@@ -83,6 +83,7 @@ test("of many reports a task lists the first and the newest four, and counts all
         tasks: [],
       }),
       plan: async (_, plans) => plans.map(() => undefined),
+      note: async () => {},
       conclude: async () => true,
     },
     rules: {

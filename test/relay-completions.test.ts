@@ -59,6 +59,43 @@ test("a report that brings new labels adds what now matches, and leaves what was
   expect(await relay.story(2)).toMatchObject({ summary: "published 2 of 2" });
 });
 
+test("the summary says which of two rules won a table, and what was refused, in the answer and on the board; also what came later", async () => {
+  const into = (name: string, table: string, when: unknown = "all") => ({
+    name,
+    when,
+    publish: [{ target: "sales", table, action: "load" }],
+  });
+  const site = await openWith(
+    into("upper", "Orders_{date}"),
+    into("lower", "orders_{date}"),
+    into("labelled", "t_{labels.env}", { labels: { env: "*" } }),
+  );
+  const relay = await site.start();
+  await relay.report(2);
+  await site.ended(2);
+  const toldAlike = (words: RegExp) =>
+    eventually(
+      async () => {
+        const parent = await site.queue("job-groups").getJob("jobgroup-2");
+        const { summary } = (await relay.story(2)) as { summary: string };
+        const shown = String(parent?.returnvalue?.words);
+        if (words.test(summary) && shown === summary) return true;
+        throw new Error(`${summary}\n${shown}`);
+      },
+      { what: "the summary" },
+    );
+  const won =
+    'rule "lower", public\\.orders_\\d+ of connection 2: rule "upper", earlier in the file, publishes there';
+  await toldAlike(new RegExp(`^published 1 of 1; ${won}`));
+  await relay.report(2, { env: "no table" });
+  await toldAlike(
+    new RegExp(`^published 1 of 1; rule "labelled", .*\\{labels\\.env\\} is "no table".*; ${won}`),
+  );
+  await relay.report(2, { env: "prod" });
+  await site.ended(2, 2);
+  await toldAlike(new RegExp(`^published 2 of 2; ${won}`));
+});
+
 test("a report with new labels that comes while its job group is dispatched is not lost", async () => {
   const site = await openWith(everything, production);
   const relay = await site.start();

@@ -29,6 +29,17 @@ const looksAgain = (site: Site, id: number, words: string) =>
     },
     { what: `job group ${id} is looked at again: ${words}` },
   );
+/** Resolves once the job group's parent tells so on the board. */
+const onBoard = (site: Site, id: number, words: RegExp) =>
+  eventually(
+    async () => {
+      const parent = await site.queue("job-groups").getJob(`jobgroup-${id}`);
+      const shown = String(parent?.returnvalue?.words);
+      if (words.test(shown)) return true;
+      throw new Error(shown);
+    },
+    { what: `the summary of job group ${id} on the board` },
+  );
 const asked = (site: Site, kind: string) => site.simulator.requests({ kind }).length;
 const explained = async (relay: LocalRelay, id: number) => {
   const answer = await fetch(`${relay.url}/v1/job-groups/${id}/explain`, {
@@ -93,6 +104,61 @@ test("a name or flow that the platform does not tell is no no-match: it is asked
   expect(await tables(flowless)).toEqual(["daily"]);
   expect(await tables(both)).toEqual(["daily", "orders"]);
   expect(await tables(forbidden)).toEqual(["daily", "orders"]);
+});
+
+test("what surely does not hang on a name is published at once, the rest when it is told; the summary says what waits and which rule won", async () => {
+  const site = await openWith(
+    rule("by-flow", { flow: "Daily*" }, "orders"),
+    rule("by-recipe", { recipe: [41, 42] }, "Orders", {
+      publish: ["Orders", "ids"].map((table) => ({ target: "sales", table, action: "load" })),
+    }),
+  );
+  site.simulator.set({
+    recipes: [
+      { id: 41, name: "a", flowId: 13 },
+      { id: 42, name: "b", flowId: 14 },
+    ],
+    flows: [
+      { id: 13, name: null },
+      { id: 14, name: null },
+    ],
+  });
+  const relay = await site.start();
+  const daily = await run(site, relay, 41);
+  const weekly = await run(site, relay, 42);
+  await looksAgain(site, daily, "no name of flow 13");
+  await looksAgain(site, weekly, "no name of flow 14");
+  const [first] = await site.ended(daily);
+  expect(first?.plan).toMatchObject({ rule: "by-recipe", table: "ids" });
+  const told = await explained(relay, daily);
+  expect(told.detail).toMatch(
+    /by-flow.*asked again for a while\. 0 .* would be made; 1 publish task would be held back/,
+  );
+  expect(told.tasks).toMatchObject([
+    { table: "ids", state: "published" },
+    { table: "Orders", state: "held back", words: expect.stringContaining('(rule "by-flow")') },
+  ]);
+  expect(await relay.story(daily)).toMatchObject({
+    completion: { outcome: "open" },
+    summary: expect.stringMatching(
+      /^published 1 of 1; Rule "by-flow" cannot be judged.*public\.Orders.*held back/,
+    ),
+  });
+
+  site.simulator.set({
+    flows: [
+      { id: 13, name: "Daily" },
+      { id: 14, name: "Weekly" },
+    ],
+  });
+  const tasksOf = async (id: number) =>
+    (await site.ended(id, 2)).map(({ plan }) => `${plan.rule} ${plan.table}`).sort();
+  expect(await tasksOf(daily)).toEqual(["by-flow orders", "by-recipe ids"]);
+  expect(await tasksOf(weekly)).toEqual(["by-recipe Orders", "by-recipe ids"]);
+  const won = /^published 2 of 2; rule "by-recipe", public\.Orders .* rule "by-flow", earlier in the file/;
+  await onBoard(site, daily, won);
+  await onBoard(site, weekly, /^published 2 of 2$/);
+  expect(await relay.story(daily)).toMatchObject({ summary: expect.stringMatching(won) });
 });
 
 test("what is not told holds up nothing when no rule hangs on it", async () => {

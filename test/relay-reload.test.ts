@@ -4,10 +4,11 @@ import { join } from "node:path";
 import { pino } from "pino";
 import { beforeAll, expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
+import { keysOf } from "../src/queues/names.ts";
 import { createRelay } from "../src/relay.ts";
 import { eventually } from "./support/eventually.ts";
 import { openSite, type Site, statesOf } from "./support/relay.ts";
-import { redisUrl } from "./support/redis.ts";
+import { openRedis, redisUrl } from "./support/redis.ts";
 import { releaseLater } from "./support/release.ts";
 
 const TAKEN_OVER = { timeoutMs: 2_500, what: "the new rules" };
@@ -183,4 +184,18 @@ test("a process that starts with an older file is shown, follows the newer limit
   expect(await queue.getGlobalConcurrency()).toBe(7);
   await other.stop();
   await eventually(async () => (await metrics()).includes("publish_relay_rules_versions 1"), TAKEN_OVER);
+});
+
+test("limits of rules that nobody runs are shown, and end with the next change of the file", async () => {
+  const redis = openRedis();
+  const keys = keysOf(site.namespace);
+  // As it is when the process with the newer file has just died.
+  await redis.zadd(keys.rulesSeen, 1_000, "gone");
+  await redis.hset(keys.rules, "newest", "gone", "aliveAt", Date.now() + 5_000);
+  const whose = "limits are those of gone, which nobody runs";
+  await eventually(async () => (await readyz()).rules.endsWith(whose), TAKEN_OVER);
+  expect(await (await fetch(`${url}/`)).text()).toContain(whose);
+  await write(rulesFor({ sales: { concurrency: 8 } }));
+  await eventually(async () => /^rules version \w+$/.test((await readyz()).rules), TAKEN_OVER);
+  expect(await site.queue("publish.sales").getGlobalConcurrency()).toBe(8);
 });

@@ -240,7 +240,6 @@ rules:
       'rules.yaml:9:16 rules[0].publish[0].table: "orders_{recpie}" has the unknown placeholder {recpie}; the placeholders are {jobGroupId} {date} {recipe} {flow} {date:YYYY_MM} {labels.name}. Did you mean "recipe"?',
       'rules.yaml:10:17 rules[0].publish[0].action: must be one of create, load, createAndLoad, truncateAndLoad, dropAndLoad, upsert, not "lod". Did you mean "load"?',
       "rules.yaml:11:19 rules[0].publish[0].attempts: must be a whole number from 1 to 100, not 0",
-      "rules.yaml:12:9 rules[0].publish[1].table: is missing; it must be the name of a table",
       'rules.yaml:12:9 rules[0].publish[1].tabel: unknown key "tabel"; known here: target, schema, table, action, format, attempts, backoff, deadline, settleAfter, priority, stale. Did you mean "table"?',
     ]);
   });
@@ -343,8 +342,13 @@ rules:
     ],
     [
       "a table with a lone brace",
-      withPublication().replace("table: orders", "table: 'a{b'"),
-      /must start with a letter/,
+      withPublication().replace("table: orders", "table: 'a{date'"),
+      /has a \{ that is not closed/,
+    ],
+    [
+      "a table with a brace that closes nothing",
+      withPublication().replace("table: orders", "table: 'a}b'"),
+      /has a \} without its \{/,
     ],
     [
       "an unnamed label",
@@ -408,7 +412,6 @@ rules:
     const shown = (text: string) =>
       (errorOf(text)?.show() ?? []).map((one) => one.replace(/error: .*/, "error: ...").split("\n"));
     expect(shown(withPublication("attempts: 0", "lod").replace("schema:", "shema:"))).toEqual([
-      ["rules.yaml:3:10: error: ...", "  3 |   sales: { connection: 2, shema: public }", "    |          ^"],
       [
         "rules.yaml:3:27: error: ...",
         "  3 |   sales: { connection: 2, shema: public }",
@@ -433,11 +436,84 @@ rules:
     expect(new Set(lines)).toEqual(new Set(['""', "["]));
   });
 
+  it.each([
+    [
+      "{ target: sales, table: Orders_{date}, action: load }",
+      'with {date} in quotes: table: "Orders_{date}"',
+    ],
+    ["{ target: sales, table: {date}_x, action: load }", 'with {date} in quotes: table: "{date}_x"'],
+    [
+      "{ target: sales, table: t_{date:YYYY}, action: load }",
+      'with {date:YYYY} in quotes: table: "t_{date:YYYY}"',
+    ],
+    [
+      "{ target: sales, schema: 'a', table: t{labels.a b} }",
+      'with {labels.a b} in quotes: table: "t{labels.a b}"',
+    ],
+    ["{ target: sales, table: x, attempts: @3 }", 'that starts with @ in quotes: attempts: "@3"'],
+    ["table: {recipe}_{flow} # both", 'with {recipe} in quotes: table: "{recipe}_{flow}"'],
+    ["table: *", 'that starts with * in quotes: table: "*"'],
+    ["table: * of all", 'that starts with * in quotes: table: "* of all"'],
+    ["table: &x_{date}", 'that starts with & in quotes: table: "&x_{date}"'],
+    ["table: %x", 'that starts with % in quotes: table: "%x"'],
+    ["table: @x", 'that starts with @ in quotes: table: "@x"'],
+    ["table: `x`", 'that starts with ` in quotes: table: "`x`"'],
+    ["table: !x", 'that starts with ! in quotes: table: "!x"'],
+    ["table: |x", 'that starts with | in quotes: table: "|x"'],
+    ["table: >x", 'that starts with > in quotes: table: ">x"'],
+    ["table: 'x_{date}' y", "Unexpected scalar at node end"],
+  ])("tells of %s, where YAML stumbles, that alone and what to put in quotes", (publication, words) => {
+    const more = `  - { name: more, when: all, publish: [{ target: nowhere, table: "x", action: lod }] }\n`;
+    const text = `${head}  - name: a\n    when: all\n    publish:\n      - ${publication}\n${more}`;
+    const told = problemsOf(text);
+    expect(told).toEqual([expect.stringMatching(/^rules\.yaml:8:\d+ /)]);
+    expect(told[0]?.endsWith(words.startsWith("Unexpected") ? words : `put a value ${words}`)).toBe(true);
+  });
+
+  it("tells of a value that YAML reads as a map or an alias what to put in quotes", () => {
+    const table = (value: string) =>
+      problemsOf(withPublication().replace("table: orders", `table: ${value}`));
+    expect(table("{date}")).toEqual([
+      expect.stringMatching(/:9:16 .*must be the name of a table, not a map: put "\{date\}" in quotes$/),
+    ]);
+    expect(table("{ a: 1 }")).toEqual([expect.stringMatching(/not a map$/)]);
+    expect(table("&x").join()).toContain(
+      '&x stands at nothing: put a value that starts with & in quotes: table: "&x"',
+    );
+    expect(problemsOf(withWhen("when: { flow: *_x }"))).toEqual([
+      'rules.yaml:6:19 *_x has no anchor &_x: put a value that starts with * in quotes: flow: "*_x"',
+    ]);
+    expect(problemsOf(withWhen("when: { flow: [1, *_x] }"))).toEqual([
+      expect.stringMatching(/in quotes: "\*_x"$/),
+    ]);
+  });
+
+  it("tells one mistake once", () => {
+    expect(problemsOf(withPublication().replace("table: orders", 'table: ""'))).toEqual([
+      'rules.yaml:9:16 rules[0].publish[0].table: must be the name of a table, not ""',
+    ]);
+    expect(problemsOf(withPublication().replace("connection: 2", "conection: 2"))).toEqual([
+      expect.stringMatching(/unknown key "conection".*Did you mean "connection"\?$/),
+    ]);
+    expect(problemsOf(withPublication().replace("connection: 2", "link: 2"))).toHaveLength(2);
+    expect(problemsOf(withPublication().replace("when:", "wen:"))).toEqual([
+      expect.stringMatching(/unknown key "wen"/),
+    ]);
+    // A key that is there is judged, whatever other key looks like it.
+    expect(problemsOf(withPublication("tabel: x").replace("table: orders", "table: 7"))).toHaveLength(2);
+    expect(problemsOf(withPublication().replace("targets:", "target:"))).toEqual([
+      expect.stringMatching(/unknown key "target".*Did you mean "targets"\?$/),
+    ]);
+  });
+
   it("names what was probably meant beside the words", () => {
     const suggested = (text: string) => errorOf(text)?.problems.map(({ suggestion }) => suggestion);
     expect(suggested(withPublication("attemps: 3", "lod"))).toEqual(["load", "attempts"]);
     expect(suggested(withPublication().replace("table: orders", "table: 't{date:yyyy}'"))).toEqual([
       "{date:YYYY}",
+    ]);
+    expect(suggested(withPublication().replace("table: orders", "table: 't{label.my x}'"))).toEqual([
+      "{labels.my x}",
     ]);
     expect(suggested(withPublication("", "nothing"))).toEqual([undefined]);
   });
@@ -515,18 +591,47 @@ describe("warnings", () => {
     expect(parseRules(withPublication(line), "rules.yaml").warnings).toEqual([expect.stringMatching(words)]);
   });
 
-  it("name a publication that an earlier rule always takes the place of, and none that it may", () => {
-    const rule = (name: string, when: string, table: string, more = "") =>
-      `  - { name: ${name}, when: ${when}, ${more} publish: [{ target: sales, table: "${table}", action: load }] }\n`;
-    const warned = (...rules: string[]) =>
-      parseRules(head + rules.join(""), "rules.yaml").warned.map(({ line, message }) => `${line} ${message}`);
+  const rule = (name: string, when: string, table: string, more = "") =>
+    `  - { name: ${name}, when: ${when}, ${more} publish: [{ target: sales, table: "${table}", action: load }] }\n`;
+  const warned = (...rules: string[]) =>
+    parseRules(head + rules.join(""), "rules.yaml").warned.map(({ line, message }) => `${line} ${message}`);
+
+  it.each([
+    ["{ flow: 1 }", "{ recipe: 1 }"],
+    ["{ recipe: [27, 28] }", "{ recipe: 28, labels: { env: prod } }"],
+    ["{ recipe: 27 }", '{ recipe: "orders*" }'],
+    ['{ recipe: "27" }', '{ recipe: "orders*" }'],
+    ['{ flow: "ord*" }', '{ flow: "orders*" }'],
+    ['{ flow: "*_a" }', '{ flow: "b_*" }'],
+    ['{ flow: "orders" }', '{ flow: "o?ders" }'],
+    ["{ labels: { env: prod } }", "{ labels: { tenant: acme } }"],
+    ["{ flow: 1 }", "all"],
+  ])("name a publication that %s may take the place of when its rule takes %s", (when, other) => {
+    expect(warned(rule("a", when, "t"), rule("b", other, "t"))).toEqual([
+      expect.stringMatching(
+        /^6 is not sent for a job group that rule "a" \(line 5\), earlier in the file, matches too/,
+      ),
+    ]);
+  });
+
+  it.each([
+    ["{ recipe: [27, 28] }", "{ recipe: 29 }"],
+    ["{ creator: 1, flow: 7 }", "{ creator: '2', flow: 7 }"],
+    ['{ flow: "a*" }', '{ flow: "b*" }'],
+    ['{ flow: "orders" }', '{ flow: ["x*", "y"] }'],
+    ["{ flow: 1, labels: { env: prod } }", "{ flow: 1, labels: { env: [test, 7] } }"],
+    ["{ labels: { v: 7 } }", "{ labels: { v: x } }"],
+  ])("name none where %s and %s cannot both hold", (when, other) => {
+    expect(warned(rule("a", when, "t"), rule("b", other, "t"))).toEqual([]);
+  });
+
+  it("name a publication that an earlier rule always takes the place of", () => {
     expect(warned(rule("a", "all", "t_{date}"), rule("b", "{ flow: 1 }", "T_{date:YYYYMMDD}"))).toEqual([
       expect.stringMatching(/^6 is never sent: rule "a" \(line 5\), earlier in the file, takes the same/),
     ]);
     expect(warned(rule("a", "{ flow: [1] }", "t"), rule("b", "{ flow: 1 }", "t"))).toEqual([
       expect.stringMatching(/^6 is never sent/),
     ]);
-    expect(warned(rule("a", "{ flow: 1 }", "t"), rule("b", "{ recipe: 1 }", "t"))).toEqual([]);
     expect(warned(rule("a", "all", "t"), rule("b", "all", "u"))).toEqual([]);
     expect(warned(rule("a", "all", "t", "enabled: false,"), rule("b", "all", "t"))).toEqual([]);
     expect(warned(rule("a", "all", "t"), rule("b", "all", "t", "enabled: false,"))).toEqual([]);
@@ -545,6 +650,16 @@ describe("warnings", () => {
     ]);
     const template = withPublication().replace("table: orders", "table: 'table{labels.a}'");
     expect(parseRules(template, "rules.yaml").warnings).toEqual([]);
+  });
+
+  it("name a target that only rules which are switched off use", () => {
+    const text = withPublication().replace("rules:", "  old: { connection: 3, schema: public }\nrules:");
+    const off =
+      "  - { name: b, enabled: false, when: all, publish: [{ target: old, table: t, action: load }] }\n";
+    expect(parseRules(text + off, "rules.yaml").warnings).toEqual([
+      'rules.yaml:4:3 targets.old: only rules that are switched off publish to the target "old"',
+    ]);
+    expect(parseRules(text + off.replace("enabled: false,", ""), "rules.yaml").warnings).toEqual([]);
   });
 
   it("name a default that settles soon, and a file whose rules are all switched off", () => {

@@ -192,6 +192,12 @@ rules:
     const rules = rulesOf(
       "{ name: a, when: { flow: 99 }, publish: [{ target: sales, table: t, action: load }] }",
     );
-    expect(planPublishes(rules, facts)).toEqual({ plans: [], conflicts: [], problems: [], matched: [] });
+    expect(planPublishes(rules, facts)).toEqual({
+      plans: [],
+      held: [],
+      conflicts: [],
+      problems: [],
+      matched: [],
+    });
   });
 });

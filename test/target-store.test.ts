@@ -1,6 +1,8 @@
 import { expect, test } from "vitest";
 import { dispatchCompletion } from "../src/processors/dispatch-completion.ts";
+import { createBreakerStore } from "../src/queues/breaker-store.ts";
 import { createCompletionRecords } from "../src/queues/completion-record.ts";
+import { createHolds } from "../src/queues/holds.ts";
 import { keysOf, publishQueue } from "../src/queues/names.ts";
 import { createTargetStore } from "../src/queues/target-store.ts";
 import { rulesNeed } from "../src/rules/lookups.ts";
@@ -32,19 +34,11 @@ function openStore() {
   const keys = keysOf(newNamespace());
   const store = createTargetStore(redis, keys);
   const records = createCompletionRecords(redis, keys, 60_000);
-  const since = new Map<string, number>();
   return {
     redis,
     keys,
     store,
     records,
-    /** A sign of life of a process that runs a version, and registers it if it is newer; `before` when its file changed. */
-    beat: async (processId: string, version: string, before = version) => {
-      const { newer, at } = await store.beat({ processId, version, before, since: since.get(processId) });
-      since.set(processId, since.get(processId) ?? at);
-      if (newer) await store.register({ version, targets: [] }, true, NONE);
-      return newer;
-    },
     registered: async (name: string) => {
       const { targets } = await store.read();
       const found = targets.find(({ target }) => target.name === name);
@@ -167,49 +161,21 @@ test("a target of the newest rules is not struck off by a process that has not h
   expect(await site.store.forget(await site.registered("sales"))).toBe(false);
 });
 
-test("a process whose file comes late, by way of a version that the fleet has left, brings nothing back", async () => {
-  const { beat } = openStore();
-  const newer: boolean[] = [];
-  for (const version of ["v1", "v2", "v3"]) newer.push(await beat("one", version));
-  await beat("late", "v1");
-  newer.push(await beat("late", "v2", "v1"), await beat("late", "v2"), await beat("late", "v3", "v2"));
-  expect(newer).toEqual([true, true, true, false, false, false]);
-  // But somebody who changes the file that the fleet runs goes back on purpose.
-  expect(await beat("one", "v2", "v3")).toBe(true);
-  expect(await beat("late", "v3")).toBe(false);
-});
+test("what held up a target and its breaker go with it, its last starts stay, and a pause is noted anew when it comes back", async () => {
+  const site = openStore();
+  const { redis, keys, store } = site;
+  const sales = await leaveSales(site);
+  const holds = createHolds(redis, keys);
+  await redis.hset(keys.queue(publishQueue("sales"), "meta"), "paused", "1");
+  await holds.notePauses(["sales", "finance"]);
+  await createBreakerStore(redis, keys).failed("sales", "no answer");
+  await redis.lpush(keys.pace("sales"), "1");
+  expect(await redis.exists(keys.held("sales"), keys.breaker("sales"))).toBe(2);
+  expect(await store.forget(sales)).toBe(true);
+  expect(await redis.exists(keys.held("sales"), keys.breaker("sales"))).toBe(0);
+  expect(await redis.exists(keys.pace("sales"))).toBe(1);
 
-test("a version that a living process runs does not become a new one, however many came after it", async () => {
-  const { beat } = openStore();
-  await beat("old", "first");
-  const newer: boolean[] = [];
-  for (let n = 0; n < 120; n++) {
-    await beat("one", `v${n}`);
-    newer.push(await beat("old", "first"));
-  }
-  expect(newer).not.toContain(true);
-  expect(await beat("two", "v0")).toBe(true);
-});
-
-test("the start with older rules counts once the processes with the newest are dead, also when they were killed just before", async () => {
-  const { redis, keys, beat } = openStore();
-  await beat("back", "v2");
-  await redis.hdel(keys.processes, "back");
-  await beat("killed", "v3");
-  expect(await beat("again", "v2")).toBe(false);
-  // Its last sign of life has run out.
-  await redis.hset(keys.processes, "killed", "1 v3");
-  expect(await beat("again", "v2")).toBe(true);
-});
-
-test("a restart of the processes with the newest rules gives one that runs older ones no chance for a minute", async () => {
-  const { redis, keys, beat } = openStore();
-  await beat("older", "v2");
-  await beat("newer", "v3");
-  // Some milliseconds of Redis' clock later.
-  await redis.hset(keys.rules, "aliveAt", Date.now() + 1_000);
-  await redis.hdel(keys.processes, "newer");
-  expect(await beat("older", "v2")).toBe(false);
-  await redis.hset(keys.rules, "aliveAt", Date.now() - 61_000);
-  expect(await beat("older", "v2")).toBe(true);
+  await holds.notePauses(["finance"]);
+  await holds.notePauses(["sales", "finance"]);
+  expect(await holds.look("sales")).toMatchObject({ cause: "pause" });
 });

@@ -100,6 +100,17 @@ test("so it is when every process is started anew with the file as it was before
   expect([limits.get("sales"), back.targets.fleet().newest]).toEqual([1, "old"]);
 });
 
+test("the newer file gets its limits back from an older one that took over while nobody ran it", async () => {
+  const { limits, start } = openFleet();
+  await (await start(OLD)).targets.leave();
+  await (await start(NEW)).targets.leave();
+  const older = await start(OLD);
+  expect(limits.get("sales")).toBe(1);
+  const newer = await start(NEW);
+  expect([limits.get("sales"), newer.targets.fleet().newest]).toEqual([5, "new"]);
+  await eventually(() => concurrencyOf(older) === 5, { what: "the newer limit in the older process" });
+});
+
 test("a target that only the older file of a living process names is known to all as long as it lives", async () => {
   const { start } = openFleet();
   const older = await start(file("old", { sales: 1, extra: 2 }));
@@ -182,7 +193,7 @@ test("an open task of a target that nobody has registered finds a worker later t
   expect(lines.filter((line) => line.includes("no rules are known"))).toHaveLength(1);
 
   // Older rules than those of the other process, but the only ones that know the target.
-  await redis.zadd(keys.rulesSeen, 1, "old");
+  await redis.zadd(keys.rulesSeen, 0.5, "old");
   await start(file("old", { lost: 3 }));
   await eventually(() => targets.find("lost")?.concurrency === 3, { what: "the limits by rules" });
 });

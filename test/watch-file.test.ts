@@ -1,4 +1,4 @@
-import { appendFile, mkdir, mkdtemp, rename, rm, symlink, writeFile } from "node:fs/promises";
+import { appendFile, mkdir, mkdtemp, rename, rm, symlink, utimes, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -91,6 +91,23 @@ test("a file that is written slowly is told when it has stood still, however oft
   }
   await untilTold(told, 1);
   expect(told).toEqual([text("x".repeat(12))]);
+});
+
+test("a file that is touched all the time is told within 1.5 s after its last piece, and never by half", async () => {
+  const path = join(await newFolder(), "rules.yaml");
+  await writeFile(path, "old");
+  const told = await listen(path, { settleMs: 200 });
+  const touching = setInterval(() => void utimes(path, new Date(), new Date()), 50);
+  releaseLater(async () => clearInterval(touching));
+  await writeFile(path, "half, ");
+  await new Promise((resolve) => setTimeout(resolve, 600));
+  await appendFile(path, "whole");
+  await eventually(() => told.length > 0, { timeoutMs: 1_500, what: "the content told" });
+  expect(told).toEqual([text("half, whole")]);
+  // Nor is the next one missed.
+  await writeFile(path, "next");
+  await untilTold(told, 2);
+  expect(told[1]).toEqual(text("next"));
 });
 
 test("a change that nobody tells of is found by looking", async () => {

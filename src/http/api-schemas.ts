@@ -187,7 +187,11 @@ export const story = z
           .meta({ description: "The first report and the newest of the others." }),
       })
       .optional(),
-    summary: z.string().meta({ examples: ["published 2 of 3, 1 parked"] }),
+    summary: z.string().meta({
+      description:
+        "How many are published of those that were made; and what was not made and why: which rule won a table, a name that cannot be, a rule that cannot be judged.",
+      examples: ["published 2 of 3, 1 parked"],
+    }),
     tasks: z.array(task),
     audit: z
       .array(auditEntry)

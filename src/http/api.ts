@@ -14,6 +14,7 @@ import type { Audit } from "../queues/audit-store.ts";
 import { readAuditQuery } from "./audit-route.ts";
 import { type AskedFrom, decide, type Resolve } from "./decision.ts";
 import { createOpenApi, type RouteName } from "./openapi.ts";
+import { type Replay, replay as answerReplay } from "./replay-route.ts";
 import { nameRequest } from "./request-log.ts";
 import { run as answerRun, type RunRoute } from "./run-route.ts";
 
@@ -24,6 +25,7 @@ export interface ApiDeps extends AcceptDeps {
   readonly explain?: (jobGroupId: number) => Promise<unknown>;
   readonly resolve?: Resolve;
   readonly run?: RunRoute;
+  readonly replay?: Replay;
   readonly audit?: Audit["list"];
 }
 
@@ -95,7 +97,7 @@ const AWAY =
   "The relay cannot answer just now: Redis, or the platform if it was asked, does not answer. Ask again.";
 
 function createRoutes(deps: ApiDeps, maxBytes: number, lookUpTimeoutMs: number): readonly Route[] {
-  const { story, explain, resolve, run: runRoute, audit } = deps;
+  const { story, explain, resolve, replay, run: runRoute, audit } = deps;
   const routes: Route[] = [{ name: "POST /v1/completions", run: takeReports(deps, maxBytes) }];
   if (story !== undefined) {
     const run = (call: Call) => lookUp(call, (id) => within(lookUpTimeoutMs, story(id)));
@@ -111,6 +113,12 @@ function createRoutes(deps: ApiDeps, maxBytes: number, lookUpTimeoutMs: number):
         decide(call, body, (...decision) => within(lookUpTimeoutMs, resolve(...decision))),
       );
     routes.push({ name: "POST /v1/tasks/{id}/resolve", run });
+  }
+  if (replay !== undefined) {
+    // Not cut off by a timeout: it goes on to its end, and answers with what was done.
+    const run = (call: Call) =>
+      withBody(call, maxBytes, undefined, (body) => answerReplay(call, body, replay));
+    routes.push({ name: "POST /v1/replays", run });
   }
   if (runRoute !== undefined) {
     // It has its own time limit.

@@ -42,12 +42,16 @@ const task = z
     schema: z.string(),
     table: z.string(),
     action: z.string(),
-    state: z
-      .union([z.literal("new"), taskStateSchema])
-      .meta({ description: "new: the next dispatch makes it. Else how it stands in the record." }),
+    state: z.union([z.literal(["new", "held back", "not planned"]), taskStateSchema]).meta({
+      description:
+        "new: the next dispatch makes it. held back: a rule earlier in the file, which cannot be judged yet, may publish into its table. not planned: nothing of the job group is published. Else how it stands in the record. `words` say why.",
+    }),
     inRules: z.boolean().meta({ description: "Would the rules make it today?" }),
     reports: provenance.optional(),
-    words: z.string().optional().meta({ description: "The last that is to be said of it." }),
+    words: z
+      .string()
+      .optional()
+      .meta({ description: "The last that is to be said of it; why it is not made." }),
     request: z
       .looseObject({
         method: z.literal("PUT"),
@@ -57,7 +61,7 @@ const task = z
           description: "False: what the platform did not tell (recipe, date of the end) may change it.",
         }),
       })
-      .meta({ description: "What is sent to the platform, or was." }),
+      .meta({ description: "What is sent to the platform, or was, or would be if the task were made." }),
   })
   .meta({ id: "ExplainedTask" });
 

@@ -17,6 +17,7 @@ import {
 import { auditParameters } from "./audit-route.ts";
 import { decisionBody } from "./decision.ts";
 import { explanation } from "./explanation-schema.ts";
+import { MAX_REPLAYED, replayBody, replayed } from "./replay-schema.ts";
 import { runBody, runKey, runStarted } from "./run-schema.ts";
 
 /** A route of the API as people write it. */
@@ -25,6 +26,7 @@ export type RouteName =
   | "GET /v1/job-groups/{id}"
   | "GET /v1/job-groups/{id}/explain"
   | "POST /v1/tasks/{id}/resolve"
+  | "POST /v1/replays"
   | "POST /v1/runs"
   | "GET /v1/audit"
   | "GET /v1/openapi.json";
@@ -159,6 +161,22 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
         409: "The task is not parked, or it changed just now.",
         413: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
         503: AWAY,
+      }),
+    },
+  },
+  "POST /v1/replays": {
+    operationId: "replay",
+    summary: "Publish job groups again, on purpose",
+    description: `A dry run unless dryRun is false: tells for each task what would be done. Without force nothing is published again. Replayed tasks stand behind all others. At most ${MAX_REPLAYED} job groups. No idempotency key is needed: what was replayed stands in the record, and is left alone the next time (by force, it is sent again).`,
+    requestBody: { required: true, content: { "application/json": { schema: replayBody } } },
+    responses: {
+      200: json("A dry run: what would be done.", replayed),
+      202: json("What was done: tasks are on their targets' queues.", replayed),
+      ...problems({
+        ...BODY_PROBLEMS,
+        413: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
+        422: `There are more than ${MAX_REPLAYED} job groups in it, or the rules have no such rule or target. Nothing was done.`,
+        503: `${AWAY} Part of it may be done; asking again is safe without force.`,
       }),
     },
   },

@@ -6,8 +6,7 @@ import type {
   RecordedTask,
 } from "../queues/completion-record.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
-import type { TaskRecord } from "../queues/record.ts";
-import { untoldWords } from "./gaps.ts";
+import { hasGaps, type Untold, untoldWords } from "./gaps.ts";
 import {
   asFirstSeen,
   type FactsPlatform,
@@ -17,25 +16,20 @@ import {
   type Needs,
   standingOf,
 } from "./job-group-facts.ts";
-import { hasEnded } from "../rules/task-state.ts";
-import type { JobGroupFacts, Provenance, PublishPlan, Rules } from "../rules/model.ts";
+import { makeTasks, type MakeTasksDeps } from "./make-tasks.ts";
+import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
+import { taskKey } from "../rules/task-identity.ts";
 import type { UndecidedRule } from "../rules/undecided.ts";
 
-export interface DispatchDeps {
+export interface DispatchDeps extends MakeTasksDeps {
   readonly platform: FactsPlatform;
-  readonly records: Pick<CompletionRecords, "read" | "plan" | "conclude">;
+  readonly records: Pick<CompletionRecords, "read" | "plan" | "note" | "conclude">;
   /** The rules in force, and the pure functions that read them. */
   readonly rules: {
     readonly current: Rules;
     needs(rules: Rules): Needs;
-    plan(rules: Rules, facts: JobGroupFacts): Planned;
+    plan(rules: Rules, facts: JobGroupFacts, undecided: readonly UndecidedRule[]): Planned;
     undecided(rules: Rules, facts: JobGroupFacts): readonly UndecidedRule[];
-  };
-  /** Adds a job for each task; a task whose job exists is left alone. */
-  readonly fanOut: {
-    first(jobGroupId: number, plans: readonly PublishPlan[]): Promise<PublishPlan | undefined>;
-    add(jobGroupId: number, plans: readonly PublishPlan[], first?: PublishPlan): Promise<void>;
-    hasJob(plan: PublishPlan): Promise<boolean>;
   };
   readonly now: () => number;
 }
@@ -43,6 +37,8 @@ export interface DispatchDeps {
 /** What the rules make of a job group. */
 export interface Planned {
   readonly plans: readonly PublishPlan[];
+  /** What hangs on rules that are not decided yet. */
+  readonly held: readonly { readonly plan: PublishPlan; readonly message: string }[];
   readonly conflicts: readonly { readonly message: string }[];
   readonly problems: readonly { readonly message: string }[];
 }
@@ -128,87 +124,59 @@ async function dispatch(
   run: Run,
 ): Promise<Verdict | Outcome> {
   const { current, needs, plan, undecided } = deps.rules;
+  const first = asFirstSeen(group, completion.planned);
   const { facts, gaps } = await gatherFacts(
-    asFirstSeen(group, completion.planned),
+    first,
     completion.labels,
     deps.platform,
     needs(current),
     run.signal,
   );
-  // Nothing is sent by halves: of two rules for one table the first that matches counts.
-  const untold = untoldWords(group.id, gaps, () => undecided(current, facts));
-  if (untold !== undefined) {
-    const { words, advice } = untold;
-    // One that was reported early, and ran long, is waited for as well.
-    const sinceMs = Math.min(ageMs, Math.max(0, deps.now() - group.updatedAt));
-    if (sinceMs <= UNKNOWN_AFTER_MS) return lookAgain(run, sinceMs, words);
-    return verdict("failed", `${words}. To mend it, ${advice}; then report the job group again`);
+  const open = hasGaps(gaps) ? undecided(current, facts) : [];
+  const untold = untoldWords(group.id, gaps, open);
+  const planned = plan(current, facts, open);
+  const notes = notesOf(planned, untold, completion.planned);
+  if (notes.join() !== (completion.notes ?? []).join()) {
+    for (const note of notes) run.tell(note);
+    // Before there is any job, so that no summary is without them.
+    await deps.records.note(group.id, notes);
   }
-  const planned = plan(current, facts);
-  const reports = provenanceOf(completion);
-  const plans = planned.plans.map((one): PublishPlan => ({ ...one, reports }));
-  const said = [...planned.problems, ...planned.conflicts].map(({ message }) => message);
-  for (const message of said) run.tell(message);
-  const notes = said.join("; ");
 
-  if (plans.length === 0) {
-    return planned.problems.length > 0
-      ? verdict("failed", `Nothing was published: ${notes}`)
-      : verdict("no-rule", `No rule matches job group ${group.id}: nothing to publish`);
-  }
-  const first = await deps.fanOut.first(group.id, plans);
-  const standing = await deps.records.plan(group.id, plans, first);
-  if (!standing) {
+  const { plans } = planned;
+  const made = plans.length > 0 ? await makeTasks(group.id, plans, completion, deps) : NOTHING_MADE;
+  if (made === undefined) {
     // The rules changed under this run, or Redis came back empty: the rules in force are registered within a second.
     run.tell("A target of these rules is not registered any more: dispatching again by the rules in force");
     return { next: "later", inMs: RULES_AGAIN_MS };
   }
-  const open = plans.filter((_, i) => !standing[i] || !hasEnded(standing[i].state));
-  const missing = await Promise.all(
-    open.map(async (one) => (standing[plans.indexOf(one)] && (await deps.fanOut.hasJob(one)) ? [] : [one])),
-  );
-  // Tasks that are added later find their job group in any state: each asks by itself.
-  const isNew = first && !standing[plans.indexOf(first)];
-  await deps.fanOut.add(group.id, missing.flat(), isNew ? first : undefined);
-  return verdict(
-    "dispatched",
-    [summary(group.id, plans, standing), notes].filter(Boolean).join("; "),
-    plans.length,
-  );
+  const words = [made, ...notes].filter(Boolean).join("; ");
+  if (untold) {
+    // One that was reported early, and ran long, is waited for as well; what a publish of ours touched does not count.
+    const sinceMs = Math.min(ageMs, Math.max(0, deps.now() - first.updatedAt));
+    if (sinceMs <= UNKNOWN_AFTER_MS) return lookAgain(run, sinceMs, words);
+    const advice = `To mend it, ${untold.advice}; then report the job group again`;
+    return verdict("failed", `${words}. ${advice}`, plans.length);
+  }
+  if (plans.length > 0) return verdict("dispatched", words, plans.length);
+  return planned.problems.length > 0
+    ? verdict("failed", `Nothing was published: ${words}`)
+    : verdict("no-rule", `No rule matches job group ${group.id}: nothing to publish`);
 }
 
-/** A task's data lists the first report and so many of the newest; the record knows more. */
-const NEWEST_LISTED = 4;
+const NOTHING_MADE = "";
 
-function provenanceOf({ reportCount, reports }: Completion): Provenance {
-  const rest = reports.slice(1);
-  return {
-    count: reportCount,
-    listed: [...reports.slice(0, 1), ...rest.slice(-NEWEST_LISTED)].map(({ at, source, delivery }) => ({
-      at: new Date(at).toISOString(),
-      source,
-      ...(delivery !== undefined && { delivery }),
-    })),
-  };
-}
-
-/** One sentence: what is new, and what was there before. */
-function summary(
-  id: number,
-  plans: readonly PublishPlan[],
-  standing: readonly (TaskRecord | undefined)[],
-): string {
-  const fresh = plans.filter((_, i) => !standing[i]);
-  const before = plans.flatMap((plan, i) => {
-    const record = standing[i];
-    if (!record) return [];
-    const on = record.endedAt === undefined ? "" : ` on ${new Date(record.endedAt).toISOString()}`;
-    return [`${plan.target}.${plan.schema}.${plan.table} already ${record.state}${on}`];
-  });
+/** What is to be said of what gets no task, or not yet; one that has its task is not held back. */
+function notesOf(
+  { held, problems, conflicts }: Planned,
+  untold: Untold | undefined,
+  recorded: readonly RecordedTask[],
+): string[] {
+  const standing = new Set(recorded.map(({ plan }) => taskKey(plan)));
+  const waiting = held.filter(({ plan }) => !standing.has(taskKey(plan)));
   return [
-    `Job group ${id}: ${fresh.length} new publish ${fresh.length === 1 ? "task" : "tasks"}`,
-    ...before,
-  ].join("; ");
+    ...(untold ? [untold.words] : []),
+    ...[...waiting, ...problems, ...conflicts].map(({ message }) => message),
+  ];
 }
 
 function notAnswered(jobGroupId: number, ageMs: number, run: Run, error: unknown): Verdict | Outcome {

@@ -1,3 +1,4 @@
+import type { TaskRecord } from "../queues/record.ts";
 import type { Sibling } from "../queues/task-record.ts";
 import { REPEATABLE_ACTIONS, type PublishPlan } from "../rules/model.ts";
 import { hasJobEnded } from "./job-status.ts";
@@ -12,6 +13,53 @@ export type Baseline =
   /** The results are in the table already. */
   | { readonly is: "published"; readonly words: string; readonly jobIds: number[] }
   | { readonly is: "cannot-tell"; readonly words: string };
+
+/** What is to be explained, as it was listed. */
+export interface Standing {
+  readonly plan: PublishPlan;
+  readonly record: Pick<TaskRecord, "publishJobs" | "foreign">;
+  /** All jobs that the platform lists for the job group. */
+  readonly listed: readonly PlatformJob[];
+  /** Asked only when this task's record does not explain all; so is the platform's list of tables. */
+  readonly siblings: () => Promise<readonly Sibling[]>;
+  readonly listTables: () => Promise<readonly OutputTable[]>;
+}
+
+/** May this task be sent, as far as the publish jobs go that stand before it? `jobIds` is the baseline then. */
+export async function judgeBaseline({
+  plan,
+  record,
+  listed,
+  siblings: ask,
+  listTables,
+}: Standing): Promise<
+  Exclude<Baseline, { is: "clear" }> | { readonly is: "clear"; readonly jobIds: number[] }
+> {
+  const jobs = listed.filter(({ jobType }) => jobType === "publish");
+  const jobIds = jobs.map(({ id }) => id);
+  const mine = [...record.publishJobs, ...(record.foreign ?? [])];
+  if (jobIds.every((id) => mine.includes(id))) return { is: "clear", jobIds };
+  const siblings = await ask();
+  // What a sibling took for somebody else's may be this task's own.
+  const known = [...mine, ...siblings.flatMap(({ publishJobs }) => publishJobs)];
+  const verdict = await explainBaseline({
+    plan,
+    jobs,
+    ...workedUntil(listed),
+    known,
+    siblings,
+    listTables,
+  });
+  return verdict.is === "clear" ? { ...verdict, jobIds } : verdict;
+}
+
+/** When the jobs that made the results were touched last. */
+function workedUntil(jobs: readonly PlatformJob[]): { workedUntil?: number } {
+  const work = jobs.filter(({ jobType }) => jobType !== "publish");
+  return work.length === 0
+    ? {}
+    : { workedUntil: Math.max(...work.map(({ updatedAt, createdAt }) => updatedAt ?? createdAt ?? 0)) };
+}
 
 export interface BaselineQuestion {
   readonly plan: PublishPlan;

@@ -1,7 +1,13 @@
 import type { RecordedTask } from "../queues/completion-record.ts";
-import type { JobGroupFacts, Provenance, PublishPlan } from "../rules/model.ts";
+import type { JobGroupFacts, Provenance } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
-import { type Judged, type JudgeDeps, judgeJobGroup, type Reason } from "./judge-job-group.ts";
+import {
+  type Judged,
+  type JudgeDeps,
+  type JudgedTask,
+  judgeJobGroup,
+  type Reason,
+} from "./judge-job-group.ts";
 import { bodyOf, type PublishBody } from "./publish-task.ts";
 import { summariseJobGroup } from "./summarise-job-group.ts";
 
@@ -94,15 +100,14 @@ interface ExplainedTask {
   readonly schema: string;
   readonly table: string;
   readonly action: string;
-  /** `new`: the next dispatch makes it. Else how it stands in the record. */
-  readonly state: string;
+  readonly state: JudgedTask["state"];
   /** Would the rules make it today? */
   readonly inRules: boolean;
   /** The reports that it goes back to; absent when it is not made yet. */
   readonly reports?: Provenance;
-  /** The last that is to be said of it. */
+  /** The last that is to be said of it; why it is not made. */
   readonly words?: string;
-  /** What is sent, or was: a task that stands in the record keeps the plan that it was made with. */
+  /** What is sent, or was, or would be if it were made: a task that stands in the record keeps the plan that it was made with. */
   readonly request: {
     readonly method: "PUT";
     readonly path: string;
@@ -150,7 +155,7 @@ export async function explainJobGroup(jobGroupId: number, deps: ExplainDeps): Pr
           outcome: completion.outcome ?? "open",
           ...(completion.words !== undefined && { words: completion.words }),
           reportCount: completion.reportCount,
-          summary: summariseJobGroup(recorded).words,
+          summary: summariseJobGroup(recorded, completion).words,
         }
       : null,
   };
@@ -175,24 +180,21 @@ function firstFailed(reasons: readonly Reason[]): { failed?: Omit<Reason, "holds
 function explainTasks({ recorded, planned, look }: Judged): ExplainedTask[] {
   const standing = new Map(recorded.map((task) => [taskKey(task.plan), task]));
   const keys = new Set(planned.map(({ plan }) => taskKey(plan)));
-  const made = planned.flatMap(({ plan }) => {
-    const task = standing.get(taskKey(plan));
-    // What is blocked is not made, whatever the rules say.
-    if (!task && look.blocked !== undefined) return [];
-    return [explainTask(task?.plan ?? plan, task, true, task !== undefined || look.answered)];
+  const exact = look.answered && look.known && look.ended;
+  const made = planned.map((judged) => {
+    const task = standing.get(taskKey(judged.plan));
+    return task ? explainRecorded(task, true) : explainTask(judged, true, exact);
   });
   const others = recorded.filter(({ plan }) => !keys.has(taskKey(plan)));
-  return [...made, ...others.map((task) => explainTask(task.plan, task, false, true))];
+  return [...made, ...others.map((task) => explainRecorded(task, false))];
 }
 
-function explainTask(
-  plan: PublishPlan,
-  task: RecordedTask | undefined,
-  inRules: boolean,
-  exact: boolean,
-): ExplainedTask {
+function explainRecorded({ plan, record: { state, words } }: RecordedTask, inRules: boolean): ExplainedTask {
+  return explainTask({ plan, state, ...(words !== undefined && { words }) }, inRules, true);
+}
+
+function explainTask({ plan, state, words }: JudgedTask, inRules: boolean, exact: boolean): ExplainedTask {
   const { jobGroupId, rule, rulesVersion, target, schema, table, action, reports } = plan;
-  const words = task?.record.words;
   return {
     id: taskId(jobGroupId, taskKey(plan)),
     rule,
@@ -201,7 +203,7 @@ function explainTask(
     schema,
     table,
     action,
-    state: task?.record.state ?? "new",
+    state,
     inRules,
     ...(reports && { reports }),
     ...(words !== undefined && { words }),

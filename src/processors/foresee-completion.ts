@@ -1,7 +1,6 @@
 import type { Completion } from "../queues/completion-record.ts";
-import type { PublishPlan } from "../rules/model.ts";
 import { completionId, taskId, taskKey } from "../rules/task-identity.ts";
-import { type JudgeDeps, judgeJobGroup } from "./judge-job-group.ts";
+import { type JudgeDeps, type JudgedTask, judgeJobGroup } from "./judge-job-group.ts";
 import { summariseJobGroup } from "./summarise-job-group.ts";
 
 /** What would come of a report. */
@@ -27,8 +26,10 @@ interface ForeseenTask {
   /** `public.orders` */
   readonly table: string;
   readonly action: string;
-  /** `new`, or how the task stands in the record: one that is there is not made again. */
+  /** As `JudgedTask` has it. */
   readonly state: string;
+  /** Why it would not be made. */
+  readonly words?: string;
 }
 
 /** Tells what dispatch would do with a report, and does nothing; see `judgeJobGroup`. */
@@ -50,12 +51,12 @@ export async function foreseeCompletion(
       ? {
           outcome: completion.outcome ?? "open",
           reports: completion.reportCount,
-          summary: summariseJobGroup(recorded).words,
+          summary: summariseJobGroup(recorded, completion).words,
         }
       : null,
     platform: { answered: look.answered, words: look.words },
     rules: rules.map(({ name, matches }) => ({ name, matches })),
-    tasks: look.blocked === undefined ? planned.map(({ plan, state }) => foreseen(plan, state)) : [],
+    tasks: look.blocked === undefined ? planned.map(foreseen) : [],
     notes,
   };
 }
@@ -66,7 +67,16 @@ function bringsSomething(completion: Completion, labels: Readonly<Record<string,
   return ended || Object.entries(labels).some(([name, value]) => completion.labels[name] !== value);
 }
 
-function foreseen(plan: PublishPlan, state: string): ForeseenTask {
+function foreseen({ plan, state, words }: JudgedTask): ForeseenTask {
   const { jobGroupId, rule, target, schema, table, action } = plan;
-  return { id: taskId(jobGroupId, taskKey(plan)), rule, target, table: `${schema}.${table}`, action, state };
+  const id = taskId(jobGroupId, taskKey(plan));
+  return {
+    id,
+    rule,
+    target,
+    table: `${schema}.${table}`,
+    action,
+    state,
+    ...(words !== undefined && { words }),
+  };
 }

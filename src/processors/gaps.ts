@@ -39,6 +39,9 @@ export function refusedGap(kind: LookedUp, id: number, error: PlatformError, unk
   return { why, advice: "give the token's user access to the flow" };
 }
 
+/** Without a gap all is told: the usual case, which must not ask each rule. */
+export const hasGaps = ({ recipe, flow }: Gaps): boolean => recipe !== undefined || flow !== undefined;
+
 /** Rules that cannot be judged, in words; undefined when the gaps matter to none. */
 export interface Untold {
   readonly words: string;
@@ -51,11 +54,8 @@ const NAMED_MAX = 5;
 export function untoldWords(
   jobGroupId: number,
   gaps: Gaps,
-  undecidedRules: () => readonly UndecidedRule[],
+  undecided: readonly UndecidedRule[],
 ): Untold | undefined {
-  // The usual case, which must not ask each rule.
-  if (gaps.recipe === undefined && gaps.flow === undefined) return undefined;
-  const undecided = undecidedRules();
   const fields = new Set(undecided.flatMap(({ lacks }) => lacks));
   const lacking = (["recipe", "flow"] as const).flatMap((field) => {
     const gap = fields.has(field) ? gaps[field] : undefined;

@@ -3,7 +3,8 @@ import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
 import { taskKey } from "../rules/task-identity.ts";
 import type { UndecidedRule } from "../rules/undecided.ts";
 import type { DispatchDeps } from "./dispatch-completion.ts";
-import { untoldWords } from "./gaps.ts";
+import { hasGaps, untoldWords } from "./gaps.ts";
+import type { TaskState } from "../rules/task-state.ts";
 import type { FactsPlatform } from "./job-group-facts.ts";
 import { type Look, lookAtJobGroup, NEEDS_NOTHING } from "./look-at-job-group.ts";
 
@@ -47,14 +48,27 @@ export interface JudgedRule {
   readonly reasons: readonly Reason[];
 }
 
+/** What the rules make of a job group. */
+export interface JudgedTask {
+  readonly plan: PublishPlan;
+  /**
+   * `new`: the next dispatch makes it. `held back`: it hangs on rules that cannot be judged. `not planned`: nothing of the job
+   * group is published. Else how the task stands in the record: one that is there is not made again.
+   */
+  readonly state: "new" | "held back" | "not planned" | TaskState;
+  /** Why it would not be made. */
+  readonly words?: string;
+  /** Of one that stands in the record: why the rules in force cannot say that they make it so. */
+  readonly unsure?: string;
+}
+
 /** How a job group stands: in its record, on the platform, to the rules. */
 export interface Judged {
   readonly completion: Completion | undefined;
   readonly recorded: readonly RecordedTask[];
   readonly look: Look;
   readonly rules: readonly JudgedRule[];
-  /** What the rules make of it; `state` is `new`, or how the task stands in the record: one that is there is not made again. */
-  readonly planned: readonly { readonly plan: PublishPlan; readonly state: string }[];
+  readonly planned: readonly JudgedTask[];
   /** What the rules say beside: publications that cannot be made, or that others stand before. */
   readonly notes: readonly string[];
   /** What would come of it, in one sentence. */
@@ -77,10 +91,10 @@ export async function judgeJobGroup(
   const [{ completion, tasks: recorded }, held] = await Promise.all([deps.read(jobGroupId), deps.held()]);
   const needs = typeof rules === "string" ? NEEDS_NOTHING : rules.needs(rules.current);
   const all = { ...completion?.labels, ...labels };
-  const seen = await lookAtJobGroup(jobGroupId, all, needs, held, { ...deps, planned: recorded });
-  const { untold, ...judged } = typeof rules === "string" ? NO_RULES : askRules(rules, seen, recorded);
-  const look = untold === undefined ? seen : { blocked: untold, ...seen };
-  return { completion, recorded, look, ...judged, words: tell(jobGroupId, look, rules, judged) };
+  const look = await lookAtJobGroup(jobGroupId, all, needs, held, { ...deps, planned: recorded });
+  const { untold, ...judged } = typeof rules === "string" ? NO_RULES : askRules(rules, look, recorded);
+  const waits = untold === undefined || look.blocked !== undefined ? "" : `${untold} `;
+  return { completion, recorded, look, ...judged, words: `${waits}${tell(jobGroupId, look, rules, judged)}` };
 }
 
 type Answer = Pick<Judged, "rules" | "planned" | "notes">;
@@ -88,23 +102,35 @@ const NO_RULES: Answer & { untold?: string } = { rules: [], planned: [], notes: 
 
 function askRules(
   rules: Exclude<JudgeDeps["rules"], string>,
-  { facts, gaps, known }: Look,
+  { facts, gaps, known, blocked }: Look,
   recorded: readonly RecordedTask[],
 ): Answer & { untold?: string } {
-  const { plans, problems, conflicts } = rules.plan(rules.current, facts);
-  const states = new Map(recorded.map(({ plan, record }) => [taskKey(plan), record.state]));
   // What was not heard cannot rule a rule out.
   const undecided = rules.undecided(rules.current, facts, known);
   const open = new Set(undecided.map(({ rule }) => rule));
-  const untold = untoldWords(facts.jobGroupId, gaps, () => undecided)?.words;
+  // Without a full answer there is more to say than which names are lacking.
+  const untold = hasGaps(gaps) ? untoldWords(facts.jobGroupId, gaps, undecided)?.words : undefined;
+  const { plans, held, problems, conflicts } = rules.plan(rules.current, facts, undecided);
+  const states = new Map(recorded.map(({ plan, record }) => [taskKey(plan), record.state]));
+  const judge = (plan: PublishPlan, otherwise: Omit<JudgedTask, "plan">): JudgedTask => {
+    const standing = states.get(taskKey(plan));
+    if (standing !== undefined) {
+      const unsure = otherwise.state === "held back" ? otherwise.words : undefined;
+      return { plan, state: standing, ...(unsure !== undefined && { unsure }) };
+    }
+    return blocked === undefined ? { plan, ...otherwise } : { plan, state: "not planned", words: blocked };
+  };
   return {
-    ...(untold !== undefined && { untold: `${untold}; it would be asked again for a while` }),
+    ...(untold !== undefined && { untold: `${untold}; it would be asked again for a while.` }),
     rules: rules.explain(rules.current, facts).map(({ rule, matches, reasons }) => ({
       name: rule,
       matches: matches || (open.has(rule) ? "unknown" : false),
       reasons,
     })),
-    planned: plans.map((plan) => ({ plan, state: states.get(taskKey(plan)) ?? "new" })),
+    planned: [
+      ...plans.map((plan) => judge(plan, { state: "new" })),
+      ...held.map(({ plan, message }) => judge(plan, { state: "held back", words: message })),
+    ],
     notes: [...problems, ...conflicts].map(({ message }) => message),
   };
 }
@@ -120,8 +146,11 @@ function tell(
   const alone = look.answered
     ? ""
     : " as far as the report alone tells, for the platform gave no full answer";
+  const held = planned.filter(({ state }) => state === "held back").length;
   const fresh = planned.filter(({ state }) => state === "new").length;
-  if (fresh > 0) return `${count(fresh)} of job group ${jobGroupId} would be made${alone}.`;
+  const waiting = held > 0 ? `; ${count(held)} would be held back` : "";
+  if (fresh > 0 || held > 0)
+    return `${count(fresh)} of job group ${jobGroupId} would be made${waiting}${alone}.`;
   if (planned.length > 0)
     return `Nothing would be published again: ${count(planned.length)} of job group ${jobGroupId} stand in its record.`;
   const open = all.some(({ matches }) => matches === "unknown");

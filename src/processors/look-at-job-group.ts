@@ -23,6 +23,8 @@ export interface Look {
   readonly facts: JobGroupFacts;
   /** What it did not tell of recipe and flow. */
   readonly gaps: Gaps;
+  /** Has the job group ended, as far as is known? Until then its end, by which tables may be named, is not. */
+  readonly ended: boolean;
   /** Why nothing would be published, whatever the rules say. */
   readonly blocked?: string;
 }
@@ -39,6 +41,8 @@ interface LookDeps {
 /** The rules need nothing beyond the job group itself. */
 export const NEEDS_NOTHING: Needs = { recipe: false, flowName: false };
 
+const NOTHING_KNOWN = { answered: false, known: false, ended: false, gaps: {} };
+
 /**
  * Asks the platform once for all that the rules need; never rejects for what the platform does. `held` says why it may
  * not be asked.
@@ -51,8 +55,7 @@ export async function lookAtJobGroup(
   { platform, platformTimeoutMs, now, planned }: LookDeps,
 ): Promise<Look> {
   const reportAlone: JobGroupFacts = { jobGroupId, finishedAt: now(), labels };
-  if (held !== undefined)
-    return { answered: false, known: false, words: `Not asked: ${held}`, facts: reportAlone, gaps: {} };
+  if (held !== undefined) return { ...NOTHING_KNOWN, words: `Not asked: ${held}`, facts: reportAlone };
   const signal = AbortSignal.timeout(platformTimeoutMs);
   const whyNot = (error: unknown): string => {
     if (signal.aborted) return `The platform did not answer within ${platformTimeoutMs / 1_000} s`;
@@ -64,13 +67,14 @@ export async function lookAtJobGroup(
     group = asFirstSeen(await platform.getJobGroup(jobGroupId, signal), planned);
   } catch (error) {
     const words = whyNot(error);
-    if (!isUnknown(error)) return { answered: false, known: false, words, facts: reportAlone, gaps: {} };
+    if (!isUnknown(error)) return { ...NOTHING_KNOWN, words, facts: reportAlone };
     const blocked = `The platform does not know job group ${jobGroupId}; it would be asked again for a while`;
-    return { answered: true, known: false, words, facts: reportAlone, gaps: {}, blocked };
+    return { ...NOTHING_KNOWN, answered: true, words, facts: reportAlone, blocked };
   }
   const standing = standingOf(group);
   const common = {
     known: true,
+    ended: standing.kind !== "not-yet",
     words: `Job group ${jobGroupId} is ${group.status}`,
     ...(standing.kind === "skip" && { blocked: `It would be skipped: ${standing.words}` }),
     ...(standing.kind === "not-yet" && { blocked: `${standing.words}: it would be looked at until it ends` }),

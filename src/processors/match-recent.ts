@@ -1,5 +1,5 @@
 import { PlatformError } from "../errors.ts";
-import { untoldWords } from "./gaps.ts";
+import { hasGaps, untoldWords } from "./gaps.ts";
 import { type FactsPlatform, gatherFacts, type JobGroup, standingOf } from "./job-group-facts.ts";
 import type { JudgeDeps } from "./judge-job-group.ts";
 
@@ -46,8 +46,9 @@ async function matchOne(group: JobGroup, { platform, rules, signal }: MatchRecen
   const about = { jobGroupId: group.id, finishedAt };
   try {
     const { facts, gaps } = await gatherFacts(group, {}, platform, rules.needs(rules.current), signal);
-    const untold = untoldWords(group.id, gaps, () => rules.undecided(rules.current, facts));
-    const { plans, problems, conflicts } = rules.plan(rules.current, facts);
+    const open = hasGaps(gaps) ? rules.undecided(rules.current, facts) : [];
+    const untold = untoldWords(group.id, gaps, open);
+    const { plans, held, problems, conflicts } = rules.plan(rules.current, facts, open);
     const explained = rules.explain(rules.current, facts);
     const lacksLabels = explained.filter(
       ({ matches, reasons }) =>
@@ -58,12 +59,15 @@ async function matchOne(group: JobGroup, { platform, rules, signal }: MatchRecen
       ...(facts.recipe && { recipe: facts.recipe }),
       rules: explained.filter(({ matches }) => matches).map(({ rule }) => rule),
       withLabels: lacksLabels.map(({ rule }) => rule),
-      publications: (untold ? [] : plans).map(({ target, schema, table, action }) => ({
+      publications: plans.map(({ target, schema, table, action }) => ({
         target,
         table: `${schema}.${table}`,
         action,
       })),
-      notes: untold ? [untold.words] : [...problems, ...conflicts].map(({ message }) => message),
+      notes: [
+        ...(untold ? [untold.words] : []),
+        ...[...held, ...problems, ...conflicts].map(({ message }) => message),
+      ],
     };
   } catch (error) {
     if (!(error instanceof PlatformError) || signal.aborted) throw error;

@@ -1,14 +1,13 @@
 import { PlatformError } from "../errors.ts";
+import { isReplayed } from "../rules/lane.ts";
 import type { Outcome } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
 import type { Admission } from "../queues/task-record.ts";
-import { explainBaseline } from "./explain-baseline.ts";
+import { judgeBaseline } from "./explain-baseline.ts";
 import { isListed } from "./outputs.ts";
 import {
   bodyOf,
   end,
-  handOver,
-  type PlatformJob,
   type PublishTask,
   park,
   platformFailure,
@@ -21,6 +20,9 @@ import { waitForOther, waitLonger } from "./publish-wait.ts";
 
 /** While the gate is shut, or the next start is far, each target asks again so often. */
 const ASK_AGAIN_MAX_MS = 1_000;
+
+/** A replayed task that gave its place to others of its queue comes back after so long. */
+const BEHIND_MS = 1_000;
 
 /** A shorter wait is not worth a line in the task's story. */
 const TELL_FROM_MS = 2_000;
@@ -79,8 +81,11 @@ const STAGE = {
 
 async function stopped(task: PublishTask): Promise<Outcome> {
   await task.hold.write(["planned"], task.record, true);
-  return handOver();
+  return handOverPlanned(task);
 }
+
+/** Nothing runs that somebody has to see to at once: a replayed task waits for its turn again. */
+const handOverPlanned = ({ plan }: PublishTask): Outcome => ({ next: "hand-over", inTurn: isReplayed(plan) });
 
 async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet>): Promise<Outcome> {
   const { run, settings, hold } = task;
@@ -99,6 +104,9 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet
       run.tell("Waits: another job group's publish to this table comes first");
       run.show({ progress: 0, stage: "waits for another job group's publish to this table" });
       return { next: "later", inMs: settings.waitFallbackMs, lookAgain: () => hold.mayGoOn() };
+    case "behind":
+      run.show({ progress: 0, stage: "replayed: waits for those that were not" });
+      return { next: "later", inMs: BEHIND_MS };
     case "breaker":
       run.show({
         progress: 0,
@@ -115,26 +123,16 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet
 async function takeBaseline(task: PublishTask): Promise<number[] | Outcome> {
   const { plan, platform, hold, run } = task;
   try {
-    const all = await platform.listJobs(plan.jobGroupId, run.signal);
-    const jobs = all.filter(({ jobType }) => jobType === "publish");
-    const mine = [...task.record.publishJobs, ...(task.record.foreign ?? [])];
-    if (jobs.every(({ id }) => mine.includes(id))) return jobs.map(({ id }) => id);
-
-    const siblings = await hold.siblings();
-    // What a sibling took for somebody else's may be this task's own.
-    const known = [...mine, ...siblings.flatMap(({ publishJobs }) => publishJobs)];
-    const listTables = () => platform.listTables(plan, run.signal);
-    const verdict = await explainBaseline({
+    const verdict = await judgeBaseline({
       plan,
-      jobs,
-      ...workedUntil(all),
-      known,
-      siblings,
-      listTables,
+      record: task.record,
+      listed: await platform.listJobs(plan.jobGroupId, run.signal),
+      siblings: () => hold.siblings(),
+      listTables: () => platform.listTables(plan, run.signal),
     });
     switch (verdict.is) {
       case "clear":
-        return jobs.map(({ id }) => id);
+        return verdict.jobIds;
       case "running":
         return waitForOther(task, `Publish job ${verdict.jobId} of this job group runs, and it is not ours`);
       case "published":
@@ -145,14 +143,6 @@ async function takeBaseline(task: PublishTask): Promise<number[] | Outcome> {
   } catch (error) {
     return notTold(task, platformFailure(error));
   }
-}
-
-/** When the jobs that made the results were touched last. */
-function workedUntil(jobs: readonly PlatformJob[]): { workedUntil?: number } {
-  const work = jobs.filter(({ jobType }) => jobType !== "publish");
-  return work.length === 0
-    ? {}
-    : { workedUntil: Math.max(...work.map(({ updatedAt, createdAt }) => updatedAt ?? createdAt ?? 0)) };
 }
 
 /** The platform did not say what publish jobs there are: nothing was sent, so only a clear "no" is the end. */
@@ -289,7 +279,7 @@ async function notApplied(task: PublishTask, { failure, message }: PlatformError
 /** Gives way without using an attempt; the gate says how long to wait. */
 async function standBack(task: PublishTask, words: string): Promise<Outcome> {
   await release(task, "gate", { words });
-  if (task.run.signal.aborted) return handOver();
+  if (task.run.signal.aborted) return handOverPlanned(task);
   task.run.tell(`${words}; nothing was sent, and no attempt is used`);
   task.run.show({ progress: 0, stage: STAGE.gate, words });
   return { next: "later", inMs: ASK_AGAIN_MAX_MS };

@@ -1,8 +1,8 @@
-import type { RecordedTask } from "../queues/completion-record.ts";
+import type { Completion, RecordedTask } from "../queues/completion-record.ts";
 import type { TaskState } from "../rules/task-state.ts";
 
 export interface JobGroupSummary {
-  /** `published 2 of 3, 1 parked` */
+  /** `published 2 of 3, 1 parked`, and the notes. */
   readonly words: string;
   readonly tasks: number;
   readonly published: number;
@@ -12,8 +12,14 @@ export interface JobGroupSummary {
   readonly open: number;
 }
 
-/** How a job group's tasks stand, from its record: the truth, whatever became of the jobs. */
-export function summariseJobGroup(tasks: readonly RecordedTask[]): JobGroupSummary {
+/**
+ * How a job group's tasks stand, from its record: the truth, whatever became of the jobs. The notes of its completion say
+ * what has no task: publications that were refused, or that wait for a name.
+ */
+export function summariseJobGroup(
+  tasks: readonly RecordedTask[],
+  { notes = [] }: Pick<Completion, "notes"> = {},
+): JobGroupSummary {
   const count = (...states: TaskState[]): number =>
     tasks.filter(({ record }) => states.includes(record.state)).length;
   const published = count("published");
@@ -27,7 +33,7 @@ export function summariseJobGroup(tasks: readonly RecordedTask[]): JobGroupSumma
     .filter(([, n]) => n > 0)
     .map(([name, n]) => `${n} ${name}`);
   return {
-    words: [`published ${published} of ${tasks.length}`, ...rest].join(", "),
+    words: [[`published ${published} of ${tasks.length}`, ...rest].join(", "), ...notes].join("; "),
     tasks: tasks.length,
     published,
     ...counts,

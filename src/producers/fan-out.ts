@@ -2,6 +2,7 @@ import type { FlowProducer, Queue } from "bullmq";
 import type { Redis } from "ioredis";
 import { JOB_GROUPS, type Keys, publishQueue } from "../queues/names.ts";
 import { publishName, publishOptions, RETENTION } from "../queues/options.ts";
+import { isReplayed } from "../rules/lane.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { completionId, taskId, taskKey } from "../rules/task-identity.ts";
 
@@ -75,7 +76,9 @@ export function createFanOut({ flows, redis, keys, queueOf }: FanOutDeps): FanOu
             ...publishOptions(plan),
             ignoreDependencyOnFailure: true,
             // As if it were woken already: it goes before those that may ask at any time.
-            ...(plan.serialize && first && first !== plan && { delay: TURN_MS, priority: 0 }),
+            ...(plan.serialize &&
+              first &&
+              first !== plan && { delay: TURN_MS, ...(!isReplayed(plan) && { priority: 0 }) }),
           },
         })),
       });

@@ -1,6 +1,7 @@
 import type { Held, PollStore, Position } from "../queues/poll-store.ts";
 import { type HeldDeps, type HeldSettings, missingOf, settleHeld, type SettledHeld } from "./poll-held.ts";
 import type { EndedBefore } from "./ended-before.ts";
+import { isWanted } from "./list-finished.ts";
 import { FIRST_PLACE, type ListedGroup, type Page, PAGE_LIMIT, placeAfter } from "./poll-pages.ts";
 
 export interface PollDeps extends HeldDeps {
@@ -116,10 +117,6 @@ async function sweep(deps: PollDeps, settings: PollSettings, look: Look, signal:
     rev++;
   }
 }
-
-/** Nothing of the list's filters was tried on a live tenant. What a row does not say is left to the dispatch to ask. */
-const isWanted = ({ status, ranFor, updatedAt }: ListedGroup, since: number): boolean =>
-  (status ?? "Complete") === "Complete" && (ranFor ?? "recipe") === "recipe" && updatedAt >= since;
 
 function windowStart(position: Position | undefined, { since }: PollSettings, now: number): number {
   if (position) return Math.max(position.floor, position.cursor - OVERLAP_MS);

@@ -2,12 +2,13 @@ import type { Redis } from "ioredis";
 import { z } from "zod";
 import type { PublishPlan } from "../rules/model.ts";
 import { foldIdentifier } from "../rules/identifier.ts";
+import { isReplayed } from "../rules/lane.ts";
 import { completionId } from "../rules/task-identity.ts";
 import { COMPLETIONS, type Keys } from "./names.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
-import { CONCLUDE, COUNT_LOSS, PLAN, REPORT } from "./scripts/completion.ts";
-import { isOrdered, trackedOf, waiterOf } from "./task-record.ts";
+import { CONCLUDE, COUNT_LOSS, NOTE, PLAN, REPORT } from "./scripts/completion.ts";
+import { isOrdered, trackedOf, waiterOf } from "./task-place.ts";
 import { readWaits, type Waits } from "./waits.ts";
 
 /** How a completion ended; all but `dispatched` are opened again by the next report. */
@@ -44,6 +45,8 @@ export interface Completion {
   readonly source: string;
   readonly outcome?: string;
   readonly words?: string;
+  /** What the last dispatch that asked the rules had to say of what is not published; absent for nothing. */
+  readonly notes?: readonly string[];
   readonly reportedAt?: number;
   /** How many reports came in all. */
   readonly reportCount: number;
@@ -73,6 +76,8 @@ export interface CompletionRecords {
   read(jobGroupId: number): Promise<{ completion?: Completion; tasks: RecordedTask[] }>;
   /** False when a report came since `rev`: dispatch again. */
   conclude(jobGroupId: number, rev: number, outcome: CompletionOutcome, words: string): Promise<boolean>;
+  /** Replaces what is to be said of what is not published. A record that is gone is not made again. */
+  note(jobGroupId: number, notes: readonly string[]): Promise<void>;
   /**
    * Writes the tasks that the record does not hold yet; answers what stands for each, undefined for a new one. False:
    * a target is not registered (any more), and nothing was written.
@@ -82,6 +87,8 @@ export interface CompletionRecords {
     plans: readonly PublishPlan[],
     /** Of tasks that run one at a time, the one that need not wait for its turn; by default, all ask by themselves. */
     first?: PublishPlan,
+    /** What is written for a new one; by default, nothing was done of it yet. */
+    recordOf?: (plan: PublishPlan) => TaskRecord,
   ): Promise<(TaskRecord | undefined)[] | false>;
   /** Writes a task that the record has lost; it is on its target's queue already. */
   restore(plan: PublishPlan): Promise<void>;
@@ -94,6 +101,7 @@ export interface CompletionRecords {
 }
 
 const labelsSchema = z.record(z.string(), z.string());
+const notesSchema = z.array(z.string());
 const reportSchema = z.object({
   at: z.number(),
   source: z.string(),
@@ -109,6 +117,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
   const report = registerScript(redis, "relayReport", REPORT, 3);
   const conclude = registerScript(redis, "relayConclude", CONCLUDE, 2);
   const plan = registerScript(redis, "relayPlan", PLAN, 4);
+  const note = registerScript(redis, "relayNote", NOTE, 1);
   const countLoss = registerScript(redis, "relayCountLoss", COUNT_LOSS, 1);
 
   const merge = async (id: number, { source, status, delivery, labels }: Report): Promise<Merged> => {
@@ -128,9 +137,9 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
     plans: readonly PublishPlan[],
     first: PublishPlan | undefined,
     targets: "registered" | "any" = "registered",
-  ) => {
-    const json = writeTaskRecord(PLANNED);
-    return plan(
+    recordOf: (plan: PublishPlan) => TaskRecord = () => PLANNED,
+  ) =>
+    plan(
       [keys.group(id), keys.open, keys.waiters(id), keys.targets],
       [
         finishedAt,
@@ -139,7 +148,7 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         retentionMs,
         ...plans.flatMap((task) => [
           taskField(task),
-          json,
+          writeTaskRecord(recordOf(task)),
           JSON.stringify(task),
           ...tracking(keys, task, first),
           targets === "registered" ? task.target : "",
@@ -148,7 +157,6 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         ]),
       ],
     );
-  };
 
   return {
     merge,
@@ -180,10 +188,11 @@ export function createCompletionRecords(redis: Redis, keys: Keys, retentionMs: n
         [keys.group(id), keys.unhandled],
         [id, rev, outcome, said, retentionMs, keys.prefix],
       )) === 1,
-    plan: async (id, plans, first) => {
+    note: async (id, notes) => void (await note([keys.group(id)], [JSON.stringify(notes)])),
+    plan: async (id, plans, first, recordOf) => {
       const [one] = plans;
       if (!one) return [];
-      const reply = await write(id, one.finishedAt, plans, first);
+      const reply = await write(id, one.finishedAt, plans, first, "registered", recordOf);
       if (reply === 0) return false;
       return words(reply).map((standing) => (standing === "" ? undefined : readTaskRecord(standing)));
     },
@@ -204,7 +213,7 @@ function tracking(keys: Keys, plan: PublishPlan, first: PublishPlan | undefined)
   const tableKey = taskField(plan).replace(/^task:/, "");
   return [
     trackedOf(plan),
-    isOrdered(plan) ? keys.table(tableKey) : "",
+    isOrdered(plan) ? `${keys.table(tableKey)}${isReplayed(plan) ? ":replays" : ""}` : "",
     plan.serialize && first && first !== plan ? waiterOf(plan) : "",
   ];
 }
@@ -217,6 +226,7 @@ function readCompletion(all: Record<string, string>): Completion | undefined {
     source: all["source"] ?? "",
     ...(all["outcome"] && { outcome: all["outcome"] }),
     ...(all["words"] && { words: all["words"] }),
+    ...(all["notes"] && { notes: notesSchema.parse(JSON.parse(all["notes"])) }),
     ...(all["reportedAt"] && { reportedAt: Number(all["reportedAt"]) }),
     reportCount: Number(all["reports"] ?? 0),
     reports: readReports(all),

@@ -24,6 +24,8 @@ export interface GroupQuery {
   /** A table's name without its schema. */
   readonly table?: string;
   readonly state?: GroupState;
+  /** First reported at or after this moment, in epoch milliseconds. */
+  readonly reportedFrom?: number;
   /** The `next` of the page before. */
   readonly before?: string;
   /** So many at most. */
@@ -87,10 +89,10 @@ export function createGroupIndex(redis: Redis, keys: Keys): GroupIndex {
   };
 
   /** The next of a list, or of two that are one. */
-  const step = async (lists: readonly string[], from: Place | undefined): Promise<Place[]> => {
+  const step = async (lists: readonly string[], from: Place | undefined, least: string): Promise<Place[]> => {
     const most = from === undefined ? "+inf" : String(from.at);
     const found = await Promise.all(
-      lists.map((list) => redis.zrevrangebyscore(list, most, "-inf", "WITHSCORES", "LIMIT", 0, STEP)),
+      lists.map((list) => redis.zrevrangebyscore(list, most, least, "WITHSCORES", "LIMIT", 0, STEP)),
     );
     const places = found.flatMap(readPlaces).toSorted((a, b) => (comesBefore(a, b) ? -1 : 1));
     const fresh = places.filter(
@@ -122,7 +124,7 @@ export function createGroupIndex(redis: Redis, keys: Keys): GroupIndex {
       const found: Place[] = [];
       let from = query.before === undefined ? undefined : readCursor(query.before);
       for (let looked = 0; looked < LOOKED_AT_MAX; looked += STEP) {
-        const places = await step(walked, from);
+        const places = await step(walked, from, String(query.reportedFrom ?? "-inf"));
         found.push(...(await inAll(places, others)));
         const page = found.slice(0, query.limit);
         const last = page.at(-1);

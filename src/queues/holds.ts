@@ -52,6 +52,8 @@ export function createHolds(redis: Redis, keys: Keys): Holds {
       return Object.fromEntries(WAIT_CAUSES.map((cause, i) => [cause, Number(sums[i] ?? 0)]));
     },
     notePauses: async (targets) => {
+      // A target that was struck off and comes back has nothing noted of it in Redis, and may be paused still.
+      for (const gone of [...seen.keys()].filter((target) => !targets.includes(target))) seen.delete(gone);
       await Promise.all(
         targets.map(async (target) => {
           const paused = (await redis.hexists(keys.queue(publishQueue(target), "meta"), "paused")) === 1;

@@ -31,11 +31,11 @@ export interface Keys {
   group(jobGroupId: number): string;
   /** Sorted set: tasks that wait until the job group is free, by the time they began to wait. */
   waiters(jobGroupId: number): string;
-  /** Sorted set: open tasks that replace or merge one table, by the time their job group finished. With `:busy` behind it, the one that publishes. */
+  /** Sorted set: open tasks that replace or merge one table, by the time their job group finished. With `:replays` behind it, those that were replayed; with `:busy`, the one that publishes. */
   table(tableKey: string): string;
   /** Hash: the newest job group that was published to a table. */
   newest(tableKey: string): string;
-  /** List: the last starts of a target, newest first, in microseconds of Redis' clock. */
+  /** List: the last starts of a target, newest first, in microseconds of Redis' clock. With `:live` behind it, the tasks that wait for the next and were not replayed. */
   pace(target: string): string;
   /** Sorted set: every task that has not ended, so that the sweep finds those whose job is gone. */
   readonly open: string;
@@ -63,7 +63,7 @@ export interface Keys {
   readonly targets: string;
   /** Hash: the newest version of the rules file, and when the targets changed last. */
   readonly rules: string;
-  /** Sorted set: versions of the rules file, by the time at which a process last took them up or ran them. */
+  /** Sorted set: versions of the rules file, in the order in which the fleet took them up on purpose. */
   readonly rulesSeen: string;
   /** Hash: the processes that live, with the version of the rules that each runs. */
   readonly processes: string;

@@ -7,7 +7,7 @@
  * - `later`: again after a while, or when woken; no attempt is used. `lookAgain` tells, once the job sleeps,
  *   whether the reason to wait went away in between (a wake-up before that moment is lost).
  * - `hold`: the whole queue starts nothing for a while, and this job comes first after it; no attempt is used.
- * - `hand-over`: this process stops; another one takes the job up at once.
+ * - `hand-over`: this process stops; another one takes the job up at once, or in its turn.
  * - `lost`: another run has the job; nothing is written.
  */
 export type Outcome =
@@ -16,7 +16,7 @@ export type Outcome =
   | { readonly next: "retry"; readonly inMs: number; readonly words: string }
   | { readonly next: "later"; readonly inMs: number; readonly lookAgain?: () => Promise<boolean> }
   | { readonly next: "hold"; readonly ms: number }
-  | { readonly next: "hand-over" }
+  | { readonly next: "hand-over"; readonly inTurn?: boolean }
   | { readonly next: "lost" };
 
 /** What a run of a job may use besides its data. */

@@ -6,7 +6,7 @@ import { NO_VERSION, type RegisteredTarget, readDefinition, writeDefinition } fr
 import { findUnregistered } from "./unregistered-targets.ts";
 import { BEAT, FORGET, REGISTER } from "./scripts/target.ts";
 
-/** A process that gave no sign of life for so long is dead. */
+/** A process that gave no sign of life for so long is dead. One that only stood still gets back what is its own. */
 const LIFE_MS = 10_000;
 /** Nobody has run the newest rules for so long: older ones count again, also without a start. */
 const ABSENT_MS = 60_000;
@@ -70,8 +70,8 @@ export interface TargetStore {
 /** The targets that the fleet knows, and the processes that run them, in Redis. */
 export function createTargetStore(redis: Redis, keys: Keys): TargetStore {
   const beat = registerScript(redis, "relayBeat", BEAT, 3);
-  const register = registerScript(redis, "relayRegister", REGISTER, 3);
-  const forget = registerScript(redis, "relayForget", FORGET, 8);
+  const register = registerScript(redis, "relayRegister", REGISTER, 2);
+  const forget = registerScript(redis, "relayForget", FORGET, 10);
 
   const read = async (): Promise<Registry> => {
     const targets: RegisteredTarget[] = [];
@@ -89,10 +89,7 @@ export function createTargetStore(redis: Redis, keys: Keys): TargetStore {
       writeDefinition(target, version),
       over.get(target.name) ?? "",
     ]);
-    await register(
-      [keys.rules, keys.rulesSeen, keys.targets],
-      [version, newer ? 1 : 0, VERSIONS_KEPT, ...defined],
-    );
+    await register([keys.rules, keys.targets], [version, newer ? 1 : 0, ...defined]);
   };
 
   return {
@@ -100,7 +97,7 @@ export function createTargetStore(redis: Redis, keys: Keys): TargetStore {
       const [newer, newest = "", revision = "", at, ...runs] = words(
         await beat(
           [keys.processes, keys.rules, keys.rulesSeen],
-          [processId, version, LIFE_MS, before, since ?? "", ABSENT_MS],
+          [processId, version, LIFE_MS, before, since ?? "", ABSENT_MS, VERSIONS_KEPT],
         ),
       );
       const versions = [...new Set(runs.filter((one) => one !== NO_VERSION))].sort();
@@ -123,7 +120,7 @@ export function createTargetStore(redis: Redis, keys: Keys): TargetStore {
       );
       return (
         (await forget(
-          [keys.rules, keys.targets, keys.open, ...jobs],
+          [keys.rules, keys.targets, keys.open, ...jobs, keys.held(name), keys.breaker(name)],
           [name, json, version, patternOf(queue)],
         )) === 1
       );

@@ -1,12 +1,13 @@
 import type { Redis } from "ioredis";
 import { LostTaskError } from "../errors.ts";
-import { REPEATABLE_ACTIONS, type PublishPlan } from "../rules/model.ts";
-import { taskId, taskKey } from "../rules/task-identity.ts";
+import type { PublishPlan } from "../rules/model.ts";
+import { isReplayed } from "../rules/lane.ts";
 import { hasEnded, type TaskState } from "../rules/task-state.ts";
-import { type Keys, publishQueue } from "./names.ts";
+import type { Keys } from "./names.ts";
 import type { Pace } from "./pace.ts";
-import { readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./record.ts";
+import { readTaskRecord, type TaskRecord, writeTaskRecord } from "./record.ts";
 import { registerScript, words } from "./script.ts";
+import { flag, isOrdered, landingOf, placeOf } from "./task-place.ts";
 import type { WaitCause } from "./waits.ts";
 import { ADMIT, CLAIM, DECIDE, LOOK_AGAIN, WRITE } from "./scripts/task.ts";
 
@@ -37,6 +38,8 @@ export type Admission =
   | { readonly answer: "group"; readonly by: string }
   | { readonly answer: "superseded"; readonly by: number }
   | { readonly answer: "table" }
+  /** A replayed task: others of its queue come first. */
+  | { readonly answer: "behind" }
   | { readonly answer: "breaker"; readonly ms: number; readonly words?: string }
   | { readonly answer: "gate" | "pace"; readonly ms: number; readonly words: string };
 
@@ -134,6 +137,7 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
                 plan.jobGroupId,
                 ...rhythm,
                 at.tracked,
+                flag(isReplayed(plan)),
               ],
             ),
           );
@@ -158,7 +162,15 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
         mayGoOn: async () =>
           (await lookAgain(
             [at.group, at.waiters, at.table],
-            [at.field, at.waiter, at.tracked, flag(plan.serialize), flag(isOrdered(plan)), keys.prefix],
+            [
+              at.field,
+              at.waiter,
+              at.tracked,
+              flag(plan.serialize),
+              flag(isOrdered(plan)),
+              keys.prefix,
+              flag(isReplayed(plan)),
+            ],
           )) === 1,
       };
     },
@@ -177,17 +189,6 @@ export function createTaskRecords(options: TaskRecordOptions): TaskRecords {
   };
 }
 
-/** Publishes that replace or merge are run in the order in which their job groups finished. */
-export const isOrdered = (plan: PublishPlan): boolean => REPEATABLE_ACTIONS.includes(plan.action);
-
-/** How a task is named where it waits or stands open: queue and job id. */
-export const waiterOf = (plan: PublishPlan): string =>
-  `${publishQueue(plan.target)}\t${taskId(plan.jobGroupId, taskKey(plan))}`;
-
-/** How the list of open tasks names a task: all that is needed to find its job and its record. */
-export const trackedOf = (plan: PublishPlan): string =>
-  `${waiterOf(plan)}\t${plan.jobGroupId}\t${taskField(plan)}`;
-
 /** Field and JSON in turn, as Redis lists a hash. */
 function readSiblings(pairs: readonly string[]): Sibling[] {
   return pairs.flatMap((field, i) =>
@@ -198,35 +199,6 @@ function readSiblings(pairs: readonly string[]): Sibling[] {
 function readWaiter(waiter: string): Waiter {
   const [queue = "", jobId = ""] = waiter.split("\t");
   return { queue, jobId };
-}
-
-function placeOf(keys: Keys, plan: PublishPlan) {
-  const key = taskKey(plan);
-  return {
-    group: keys.group(plan.jobGroupId),
-    field: taskField(plan),
-    lock: keys.queue(publishQueue(plan.target), `${taskId(plan.jobGroupId, key)}:lock`),
-    waiters: keys.waiters(plan.jobGroupId),
-    table: keys.table(key),
-    newest: keys.newest(key),
-    pace: keys.pace(plan.target),
-    breaker: keys.breaker(plan.target),
-    waiter: waiterOf(plan),
-    tracked: trackedOf(plan),
-  };
-}
-
-function landingOf(keys: Keys, plan: PublishPlan, retentionMs: number): (string | number)[] {
-  const { finishedAt, jobGroupId } = plan;
-  return [
-    keys.prefix,
-    waiterOf(plan),
-    trackedOf(plan),
-    finishedAt,
-    jobGroupId,
-    retentionMs,
-    flag(isOrdered(plan)),
-  ];
 }
 
 function readAdmission(reply: readonly string[]): Admission {
@@ -243,6 +215,7 @@ function readAdmission(reply: readonly string[]): Admission {
     case "superseded":
       return { answer, by: Number(first) };
     case "table":
+    case "behind":
       return { answer };
     case "breaker":
       return { answer, ms: Number(first), words: second };
@@ -255,5 +228,3 @@ function readAdmission(reply: readonly string[]): Admission {
       throw new LostTaskError(`The task cannot be admitted: it is ${first || String(answer)}`);
   }
 }
-
-const flag = (yes: boolean): "1" | "0" => (yes ? "1" : "0");

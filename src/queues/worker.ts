@@ -1,6 +1,7 @@
 import { DelayedError, type Job, type Queue, UnrecoverableError, WaitingError, Worker } from "bullmq";
 import type { Redis } from "ioredis";
 import { inTime } from "./in-time.ts";
+import { isReplayed } from "../rules/lane.ts";
 import type { Outcome, Run } from "./outcome.ts";
 
 /** A worker that dies is noticed after the lock plus two checks: 8 s + 2 x 3 s, so within 15 s. */
@@ -198,11 +199,13 @@ async function follow(queue: Queue, job: Job, token: string, outcome: Outcome): 
     case "fail":
       throw new UnrecoverableError(outcome.words);
     case "retry":
+      await standBehind(job);
       // An operator's retry of a job whose attempts are used up is one run; our own count may allow more.
       if (job.attemptsMade + 1 < (job.opts.attempts ?? 1)) throw new AgainError(outcome.words, outcome.inMs);
       await job.moveToDelayed(Date.now() + outcome.inMs, token);
       throw new DelayedError();
     case "later":
+      await standBehind(job);
       await job.moveToDelayed(Date.now() + outcome.inMs, token);
       if (outcome.lookAgain && (await outcome.lookAgain())) await wake(queue, job.id ?? "");
       throw new DelayedError();
@@ -213,7 +216,7 @@ async function follow(queue: Queue, job: Job, token: string, outcome: Outcome): 
       await queue.rateLimit(outcome.ms);
       throw Worker.RateLimitError();
     case "hand-over":
-      await job.changePriority({ priority: 0 });
+      if (!outcome.inTurn) await job.changePriority({ priority: 0 });
       await job.moveToWait(token);
       throw new WaitingError();
     case "lost":
@@ -222,14 +225,25 @@ async function follow(queue: Queue, job: Job, token: string, outcome: Outcome): 
   }
 }
 
+/** A replayed job that was handed over in the middle of its work stood in front for that alone. */
+async function standBehind(job: Job): Promise<void> {
+  const { priority = 0 } = job.opts;
+  if (job.priority === 0 && isReplayed({ priority })) await job.changePriority({ priority });
+}
+
 /**
- * Brings a job that sleeps to the front of its queue. One that does not sleep, or is gone, is left as it is: it
- * will ask by itself.
+ * Brings a job that sleeps to the front of its queue, or, if it was replayed, behind all that were not. One that does
+ * not sleep, or is gone, is left as it is: it will ask by itself.
  */
 export async function wake(queue: Queue, jobId: string): Promise<void> {
   const backend = queue.getBackend();
+  const client = await backend.client;
+  const replayed = isReplayed({ priority: Number(await client.hget(queue.toKey(jobId), "priority")) });
   // Both in one round trip; Redis takes them in this order.
-  const done = await Promise.allSettled([backend.changePriority(jobId, 0), backend.promote(jobId)]);
+  const done = await Promise.allSettled([
+    ...(replayed ? [] : [backend.changePriority(jobId, 0)]),
+    backend.promote(jobId),
+  ]);
   for (const one of done) {
     if (one.status === "fulfilled") continue;
     const error: unknown = one.reason;

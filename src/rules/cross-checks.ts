@@ -18,8 +18,12 @@ const ruleOutline = z
   .object({ name: textOrNothing, publish: z.array(publicationOutline).catch([]) })
   .catch({ publish: [] });
 const fileOutline = z
-  .object({ targets: z.record(z.string(), targetOutline).catch({}), rules: z.array(ruleOutline).catch([]) })
-  .catch({ targets: {}, rules: [] });
+  .object({
+    // Undefined when there are none to go by: then that is the mistake, and not each name of one.
+    targets: z.record(z.string(), targetOutline).optional().catch(undefined),
+    rules: z.array(ruleOutline).catch([]),
+  })
+  .catch({ rules: [] });
 
 type Outline = z.output<typeof fileOutline>;
 
@@ -33,7 +37,7 @@ export function crossCheck(source: YamlSource): RulesProblem[] {
   ];
 }
 
-function targetNameProblems({ targets }: Outline, source: YamlSource): RulesProblem[] {
+function targetNameProblems({ targets = {} }: Outline, source: YamlSource): RulesProblem[] {
   return Object.keys(targets).flatMap((name) => {
     if (TARGET_NAME.test(name)) return [];
     const message = `the target name ${JSON.stringify(name)} must be made of a-z, 0-9, _ and -, start with a letter or digit and have at most 64 characters`;
@@ -57,6 +61,7 @@ function ruleNameProblems({ rules }: Outline, source: YamlSource): RulesProblem[
 }
 
 function publicationProblems({ targets, rules }: Outline, source: YamlSource): RulesProblem[] {
+  if (targets === undefined) return [];
   const known = new Map(Object.entries(targets));
   return rules.flatMap((rule, ruleIndex) => {
     const places = new Map<string, Path>();

@@ -10,9 +10,9 @@ export function globMatches(pattern: string, name: string): boolean {
 
 /** `globMatches` of one pattern, read once for many names. */
 export function compileGlob(pattern: string): (name: string) => boolean {
-  const tokens = tokenize(pattern.normalize("NFC"));
   const { text: start, exact } = literalStart(pattern);
   if (exact) return (name) => name.normalize("NFC") === start;
+  const tokens = tokenize(pattern.normalize("NFC"));
   const end = literalsOf(tokens.slice(tokens.findLastIndex(({ kind }) => kind !== "literal") + 1));
   return (name) => {
     const normal = name.normalize("NFC");
@@ -23,7 +23,10 @@ export function compileGlob(pattern: string): (name: string) => boolean {
 
 /** The text that every name which matches begins with; `exact`: it is the whole of the only one that does. In NFC. */
 export function literalStart(pattern: string): { readonly text: string; readonly exact: boolean } {
-  const tokens = tokenize(pattern.normalize("NFC"));
+  const normal = pattern.normalize("NFC");
+  // Most patterns are plain names.
+  if (!/[*?\\]/.test(normal)) return { text: normal, exact: true };
+  const tokens = tokenize(normal);
   const wildcard = tokens.findIndex(({ kind }) => kind !== "literal");
   return { text: literalsOf(wildcard < 0 ? tokens : tokens.slice(0, wildcard)), exact: wildcard < 0 };
 }

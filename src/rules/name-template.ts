@@ -17,6 +17,11 @@ export function templateProblems(template: string): string[] {
   const parts = splitTemplate(template);
   const wrong = parts.flatMap((part) => ("placeholder" in part ? placeholderProblems(part.placeholder) : []));
   if (wrong.length > 0) return wrong;
+  for (const part of parts) {
+    const [brace] = ("text" in part && /[{}]/.exec(part.text)) || [];
+    if (brace === "{") return ["has a { that is not closed: placeholders are written {date}"];
+    if (brace === "}") return ["has a } without its {: placeholders are written {date}"];
+  }
   const shortest = parts.map((part) => ("text" in part ? part.text : shortestValue(part.placeholder)));
   const [first] = parts;
   if (first !== undefined && "placeholder" in first && /^\d/.test(shortest[0] ?? "")) {
@@ -88,10 +93,15 @@ function placeholderProblems(name: string): string[] {
   }
   if (PLACEHOLDERS.includes(name) || /^labels\..+$/su.test(name)) return [];
   const known = PLACEHOLDERS.map((placeholder) => `{${placeholder}}`).join(" ");
-  const hint = didYouMean(name, PLACEHOLDERS);
+  const hint = labelHint(name) || didYouMean(name, PLACEHOLDERS);
   return [
     `has the unknown placeholder {${name}}; the placeholders are ${known} {date:YYYY_MM} {labels.name}.${hint}`,
   ];
+}
+
+function labelHint(name: string): string {
+  const [, word = "", label] = /^([^.]+)\.(.+)$/su.exec(name) ?? [];
+  return didYouMean(word, ["labels"]) && ` Did you mean {labels.${label}}?`;
 }
 
 /** Names and labels stand for at least one letter. */

@@ -1,7 +1,7 @@
 import { type Action, type Publication, REPEATABLE_ACTIONS } from "./model.ts";
 import type { Settings } from "./schema.ts";
 
-type Resolved = Pick<
+export type ResolvedSettings = Pick<
   Publication,
   "attempts" | "backoff" | "deadlineMs" | "settleAfterMs" | "priority" | "stale"
 >;
@@ -18,7 +18,10 @@ const BUILT_IN = {
 } as const;
 
 /** The settings of a publication. Each is looked for by itself in `sources`, of which later ones win; nowhere said, the built-in value counts. */
-export function resolveSettings(action: Action, sources: readonly (Settings | undefined)[]): Resolved {
+export function resolveSettings(
+  action: Action,
+  sources: readonly (Settings | undefined)[],
+): ResolvedSettings {
   const settleAfter = REPEATABLE_ACTIONS.includes(action) ? SETTLE_MS.repeatable : SETTLE_MS.appends;
   const said: Settings = Object.assign({}, ...sources);
   const { deadline, settleAfter: settleAfterMs, ...same } = { ...BUILT_IN, settleAfter, ...said };

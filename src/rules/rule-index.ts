@@ -53,21 +53,20 @@ function collect({ byKey, startLengths }: FieldIndex, { id, name }: Fact, found:
 function build(rules: readonly Rule[]): { always: number[]; fields: Map<string, FieldIndex> } {
   const keyed = rules.map((rule) => conditionsOf(rule).flatMap(withKeys));
   const shared = new Map<string, number>();
-  for (const { condition, keys } of keyed.flat()) {
-    for (const key of keys) shared.set(idOf(condition, key), (shared.get(idOf(condition, key)) ?? 0) + 1);
+  for (const candidates of keyed) {
+    for (const { ids } of candidates) {
+      for (const id of ids) shared.set(id, (shared.get(id) ?? 0) + 1);
+    }
   }
   const always: number[] = [];
   const fields = new Map<string, FieldIndex>();
   for (const [place, candidates] of keyed.entries()) {
     if (rules[place]?.enabled === false) continue;
-    const most = ({ condition, keys }: Keyed) =>
-      keys.reduce((count, key) => Math.max(count, shared.get(idOf(condition, key)) ?? 0), 0);
-    const best = candidates
-      .map((candidate) => ({ candidate, most: most(candidate) }))
-      .reduce<{ candidate: Keyed; most: number } | undefined>(
-        (least, one) => (least === undefined || one.most < least.most ? one : least),
-        undefined,
-      );
+    let best: { candidate: Keyed; most: number } | undefined;
+    for (const candidate of candidates) {
+      const most = candidate.ids.reduce((count, id) => Math.max(count, shared.get(id) ?? 0), 0);
+      if (best === undefined || most < best.most) best = { candidate, most };
+    }
     if (best === undefined) always.push(place);
     else put(fields, best.candidate, place);
   }
@@ -77,6 +76,8 @@ function build(rules: readonly Rule[]): { always: number[]; fields: Map<string, 
 interface Keyed {
   readonly condition: Condition;
   readonly keys: readonly Key[];
+  /** Each key beside its field, as one text. */
+  readonly ids: readonly string[];
 }
 
 function put(fields: Map<string, FieldIndex>, { condition, keys }: Keyed, place: number): void {
@@ -96,8 +97,10 @@ function put(fields: Map<string, FieldIndex>, { condition, keys }: Keyed, place:
 
 /** The condition with its keys, unless one of its patterns has none: then no key can tell that it does not hold. */
 function withKeys(condition: Condition): Keyed[] {
-  const keys = condition.wanted.map(keysOf);
-  return keys.every((each) => each.length > 0) ? [{ condition, keys: keys.flat() }] : [];
+  const each = condition.wanted.map(keysOf);
+  if (each.some((keys) => keys.length === 0)) return [];
+  const keys = each.flat();
+  return [{ condition, keys, ids: keys.map(({ kind, text }) => `${kind} ${condition.field} ${text}`) }];
 }
 
 function keysOf(pattern: Pattern): Key[] {
@@ -112,5 +115,3 @@ function keysOf(pattern: Pattern): Key[] {
   }
   return text === "" ? [] : [{ kind: "start", text }];
 }
-
-const idOf = ({ field }: Condition, { kind, text }: Key): string => `${kind} ${field} ${text}`;

@@ -5,6 +5,8 @@ export interface RulesProblem {
   readonly line: number;
   readonly column: number;
   readonly message: string;
+  /** The text, number or switch that stands there, when it is what is wrong. */
+  readonly value?: string | number | boolean;
   /** What was probably meant, as it stands in `message`. */
   readonly suggestion?: string;
   /** The line in the file, and a second one with carets under the place. */

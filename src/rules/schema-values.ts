@@ -14,7 +14,8 @@ export const wholeNumber = (min: number, max: number) => {
   return z.int({ error }).min(min, { error }).max(max, { error });
 };
 
-export const text = (wanted: string) => z.string({ error: needs(wanted) }).min(1, { error: needs(wanted) });
+export const text = (wanted: string, error = needs(wanted)) =>
+  z.string({ error }).min(1, { error, abort: true });
 
 export const flag = z.boolean({ error: needs("true or false") });
 
@@ -34,9 +35,16 @@ export const duration = (minMs: number, maxMs: number, or = "") =>
 
 /** A schema or table, with placeholders. */
 export const nameTemplate = (wanted: string) =>
-  text(wanted)
+  text(wanted, ({ input }) => needs(wanted)({ input }) + placeholderHint(input))
     .superRefine((template, context) => {
       for (const problem of templateProblems(template))
         context.addIssue({ code: "custom", message: `${found(template)} ${problem}` });
     })
     .meta({ pattern: TEMPLATE_PATTERN });
+
+/** Without quotes `{date}` is a map to YAML, of one key that has no value. */
+function placeholderHint(value: unknown): string {
+  if (typeof value !== "object" || value === null || Array.isArray(value)) return "";
+  const [[key, nothing] = [], ...others] = Object.entries(value);
+  return key !== undefined && nothing === null && others.length === 0 ? `: put "{${key}}" in quotes` : "";
+}

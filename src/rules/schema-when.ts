@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { found, keyed, needs } from "./schema-words.ts";
+import { found, IS_MISSING, keyed, needs } from "./schema-words.ts";
 
 const oneOrMany = <Item extends z.ZodType>(item: Item, wanted: string) => {
   const error = needs(wanted);
@@ -65,7 +65,7 @@ const conditions = keyed({
 export const when = z.union([z.literal("all"), conditions], {
   error: ({ input }) => {
     if (input === undefined || input === null)
-      return `is ${input === null ? "empty" : "missing"}: ${CONDITION_HELP}`;
+      return `${input === null ? "is empty" : IS_MISSING}: ${CONDITION_HELP}`;
     return `must be \`all\` or a map of conditions, not ${found(input)}`;
   },
 });

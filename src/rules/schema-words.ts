@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { didYouMean } from "./suggest.ts";
+import { didYouMean, suggestionIn } from "./suggest.ts";
 import type { Path } from "./yaml-source.ts";
 
 /** Zod's own issue types are split over codes; this is all that is read of them. */
@@ -28,10 +28,13 @@ export function keyed<Shape extends z.core.$ZodLooseShape>(shape: Shape) {
   });
 }
 
+/** How the words for a key that is not there begin. */
+export const IS_MISSING = "is missing";
+
 /** The words for a value that is not what is wanted; they follow the field's path. */
 export function needs(wanted: string) {
   return ({ input }: { readonly input?: unknown }): string => {
-    if (input === undefined) return `is missing; it must be ${wanted}`;
+    if (input === undefined) return `${IS_MISSING}; it must be ${wanted}`;
     if (input === null) return `is empty; it must be ${wanted}`;
     return `must be ${wanted}, not ${found(input)}`;
   };
@@ -55,24 +58,36 @@ export const wordsOfSets: z.core.$ZodErrorMap = (issue) => {
 
 /** Zod's issues as an operator reads them. */
 export function wordIssues(issues: readonly Issue[]): WordedIssue[] {
-  return issues.flatMap((issue): WordedIssue[] => {
-    if (issue.code === "unrecognized_keys") {
-      const lines = issue.message.split("\n");
-      return issue.keys.map((key, index) => ({
-        path: [...issue.path, key],
-        part: "key",
-        message: lines[index] ?? "",
-      }));
+  const worded = issues.flatMap(wordIssue);
+  // A misspelt key and the one that is missing for it are one mistake.
+  const meant = new Set(
+    worded.flatMap(({ path, part, message }) => {
+      const suggestion = part === "key" ? suggestionIn(message) : undefined;
+      return suggestion === undefined ? [] : [JSON.stringify([...path.slice(0, -1), suggestion])];
+    }),
+  );
+  return worded.filter(
+    ({ path, message }) => !(message.startsWith(IS_MISSING) && meant.has(JSON.stringify(path))),
+  );
+}
+
+function wordIssue(issue: Issue): WordedIssue[] {
+  if (issue.code === "unrecognized_keys") {
+    const lines = issue.message.split("\n");
+    return issue.keys.map((key, index) => ({
+      path: [...issue.path, key],
+      part: "key",
+      message: lines[index] ?? "",
+    }));
+  }
+  if (issue.code === "invalid_union") {
+    const branch = issue.errors.find((errors) => !errors.some(isOtherKind));
+    if (branch !== undefined) {
+      return wordIssues(branch.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })));
     }
-    if (issue.code === "invalid_union") {
-      const branch = issue.errors.find((errors) => !errors.some(isOtherKind));
-      if (branch !== undefined) {
-        return wordIssues(branch.map((inner) => ({ ...inner, path: [...issue.path, ...inner.path] })));
-      }
-    }
-    const message = issue.path.length === 0 ? `the file ${issue.message}` : issue.message;
-    return [{ path: issue.path, part: "value", message }];
-  });
+  }
+  const message = issue.path.length === 0 ? `the file ${issue.message}` : issue.message;
+  return [{ path: issue.path, part: "value", message }];
 }
 
 /** The value is not of this branch's kind at all, so the branch has nothing to say about it. */

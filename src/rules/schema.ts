@@ -37,15 +37,17 @@ const backoff = z
 const settings = {
   attempts: wholeNumber(1, 100).describe("How often a publish is tried; 8").exactOptional(),
   backoff: backoff
-    .describe("Between attempts, doubling: the first delay, or first and max; 5s and 10m")
+    .describe(
+      "Between attempts, doubling: the first delay, or first and max; first at most max; 100ms to 7d, 5s and 10m",
+    )
     .exactOptional(),
   deadline: duration(SECOND_MS, 31 * DAY_MS)
-    .describe("Of time in which the platform answers; then the task is parked; 6h")
+    .describe("Of time in which the platform answers; then the task is parked; 1s to 31d, 6h")
     .exactOptional(),
   settleAfter: z
     .union([z.literal("never"), duration(SECOND_MS, DAY_MS, ", or never")])
     .describe(
-      "How long a publish that may have been sent can still show; never parks it at once; 2m for load, create and createAndLoad, else 15s",
+      "How long a publish that may have been sent can still show; never parks it at once; 1s to 1d, 2m for load, create and createAndLoad, else 15s",
     )
     .exactOptional(),
   priority: wholeNumber(1, 1000).describe("1 comes first; 1000").exactOptional(),
@@ -73,7 +75,7 @@ const target = keyed({
     .exactOptional(),
   concurrency: wholeNumber(1, 1000).describe("Publishes running at once, over all processes; 4").default(4),
   freshness: duration(SECOND_MS, 31 * DAY_MS)
-    .describe("The goal: published so soon after its job group finished; a miss is notified; none")
+    .describe("The goal: published so soon after its job group finished; a miss is notified; 1s to 31d, none")
     .exactOptional(),
   defaults: defaults.exactOptional(),
 });

@@ -10,8 +10,8 @@ export function didYouMean(word: string, known: readonly string[]): string {
 
 /** What a message that ends with a suggestion suggests. */
 export function suggestionIn(message: string): string | undefined {
-  const [, quoted, bare] = / Did you mean (?:"([^"]+)"|([^"\s]+))\?$/.exec(message) ?? [];
-  return quoted ?? bare;
+  const [, quoted, braced] = / Did you mean (?:"([^"]+)"|(\{[^{}]+\}))\?$/.exec(message) ?? [];
+  return quoted ?? braced;
 }
 
 /** Edits from one word to the other, a swap of neighbours counted as one (optimal string alignment). */

@@ -1,5 +1,5 @@
 import { identifierWarning } from "./identifier.ts";
-import { neverSent } from "./never-sent.ts";
+import { takenPlaces } from "./taken-places.ts";
 import type { RulesProblem } from "./rules-error.ts";
 import type { RulesFile, Settings } from "./schema.ts";
 import { didYouMean } from "./suggest.ts";
@@ -16,7 +16,7 @@ export function warnings(file: RulesFile, source: YamlSource): RulesProblem[] {
     ...settleWarnings(file.defaults, ["defaults"], source),
     ...targetWarnings(file, source),
     ...nothingPublished(file, source),
-    ...neverSent(file, source),
+    ...takenPlaces(file, source),
     ...file.rules.flatMap((rule, index) => [
       ...ranFromWarnings(rule, index, source),
       ...rule.publish.flatMap((publication, position) =>
@@ -34,11 +34,19 @@ function nothingPublished({ rules }: RulesFile, source: YamlSource): RulesProble
 }
 
 function targetWarnings({ targets, rules }: RulesFile, source: YamlSource): RulesProblem[] {
-  const used = new Set(rules.flatMap(({ publish }) => publish.map(({ target }) => target)));
+  const targetsOf = (some: RulesFile["rules"]) =>
+    new Set(some.flatMap(({ publish }) => publish.map(({ target }) => target)));
+  const used = targetsOf(rules);
+  const enabled = rules.filter(({ enabled }) => enabled !== false);
+  // When every rule is switched off that is said once, not of each target.
+  const inForce = enabled.length === 0 ? used : targetsOf(enabled);
+  const unused = (name: string): RulesProblem[] => {
+    if (inForce.has(name)) return [];
+    const whose = used.has(name) ? "only rules that are switched off publish" : "no rule publishes";
+    return [source.at(["targets", name], `${whose} to the target ${JSON.stringify(name)}`, "key")];
+  };
   return Object.entries(targets).flatMap(([name, { schema, defaults }]) => [
-    ...(used.has(name)
-      ? []
-      : [source.at(["targets", name], `no rule publishes to the target ${JSON.stringify(name)}`, "key")]),
+    ...unused(name),
     ...nameWarnings(schema, ["targets", name, "schema"], source),
     ...settleWarnings(defaults, ["targets", name, "defaults"], source),
   ]);

@@ -8,9 +8,11 @@ import {
   type Node,
   parseDocument,
   visit,
+  type YAMLError,
 } from "yaml";
 import { excerptOf } from "./excerpt.ts";
 import type { RulesProblem } from "./rules-error.ts";
+import { quoteAdvice } from "./quote-advice.ts";
 import { suggestionIn } from "./suggest.ts";
 
 /** Keys and indexes from the file's root to a value. */
@@ -25,15 +27,22 @@ export interface YamlSource {
   at(path: Path, message: string, part?: "key" | "value"): RulesProblem;
 }
 
-/** Reads one YAML 1.2 document; all its problems are told, none is thrown. */
+/**
+ * Reads one YAML 1.2 document; nothing is thrown. After a mistake in the syntax that one alone is told: what follows from it
+ * would hide it. All other problems are told at once.
+ */
 export function readYaml(text: string): YamlSource {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false, logLevel: "error" });
-  const problemAt = ([start, end]: Span, message: string): RulesProblem => {
-    const { line, col } = lines.linePos(start);
+  const lineAt = (offset: number) => {
+    const { line, col } = lines.linePos(offset);
     const place = { line: Math.max(line, 1), column: Math.max(col, 1) };
     const lineStart = lines.lineStarts[place.line - 1] ?? 0;
     const [lineText = ""] = text.slice(lineStart, lines.lineStarts[place.line]).split(/[\r\n]/, 1);
+    return { place, lineText };
+  };
+  const problemAt = ([start, end]: Span, message: string): RulesProblem => {
+    const { place, lineText } = lineAt(start);
     const suggestion = suggestionIn(message);
     return {
       ...place,
@@ -42,22 +51,42 @@ export function readYaml(text: string): YamlSource {
       excerpt: excerptOf(lineText, place.line, place.column, end - start),
     };
   };
-  const mistakes = [...document.errors, ...document.warnings];
-  const problems = mistakes.map(({ code, pos, message }) =>
-    problemAt(pos, code === "DUPLICATE_KEY" ? "this key stands here twice: keep one of them" : message),
-  );
-  for (const { node, message } of surprises(document))
-    problems.push(problemAt(spanOf(node) ?? [0, 0], message));
-  return {
-    value: document.errors.every(({ code }) => code === "DUPLICATE_KEY")
-      ? plainValue(document, problems)
-      : undefined,
-    problems,
-    at: (path, message, part = "value") => ({
+  const adviceAt = (offset: number) => {
+    const { place, lineText } = lineAt(offset);
+    return quoteAdvice(lineText, place.column - 1);
+  };
+  const at: YamlSource["at"] = (path, message, part = "value") => {
+    const value = part === "value" ? document.getIn(path) : undefined;
+    return {
       ...(path.length > 0 && { path: pathText(path) }),
       ...problemAt(placeOf(document, path, part), message),
-    }),
+      ...(isShort(value) && { value }),
+    };
   };
+  const broken = firstSyntaxError(document);
+  if (broken !== undefined) {
+    const message = adviceAt(broken.pos[0]) ?? broken.message;
+    return { value: undefined, problems: [problemAt(broken.pos, message)], at };
+  }
+  const problems = document.errors.map(({ pos }) =>
+    problemAt(pos, "this key stands here twice: keep one of them"),
+  );
+  for (const { node, message } of surprises(document)) {
+    const span = spanOf(node) ?? [0, 0];
+    const advice = isScalar(node) && !node.anchor ? undefined : adviceAt(span[0]);
+    problems.push(problemAt(span, advice === undefined ? message : `${message}: ${advice}`));
+  }
+  return { value: plainValue(document, problems), problems, at };
+}
+
+/** A key that stands twice leaves the rest of the file readable; a tag that is not known, which YAML only warns of, may not. */
+function firstSyntaxError({ errors, warnings }: Document): YAMLError | undefined {
+  return [...errors, ...warnings]
+    .filter(({ code }) => code !== "DUPLICATE_KEY")
+    .reduce<YAMLError | undefined>(
+      (first, one) => (first === undefined || one.pos[0] < first.pos[0] ? one : first),
+      undefined,
+    );
 }
 
 /** `rules[0].publish[1].table`, `targets["my target"]`. */
@@ -105,18 +134,19 @@ function surprises(document: Document): { node: Node; message: string }[] {
         const message = `${node.source} is read as ${String(node.value)}: write that, or put it in quotes`;
         found.push({ node, message });
       }
+      if (node.anchor !== undefined && node.value === null && node.source === "")
+        found.push({ node, message: `&${node.anchor} stands at nothing` });
     },
     Alias(_, node) {
-      if (node.resolve(document) === undefined) {
-        found.push({
-          node,
-          message: `*${node.source} has no anchor: write &${node.source} at the value that it stands for`,
-        });
-      }
+      if (node.resolve(document) === undefined)
+        found.push({ node, message: `*${node.source} has no anchor &${node.source}` });
     },
   });
   return found;
 }
+
+const isShort = (value: unknown): value is string | number | boolean =>
+  ["string", "number", "boolean"].includes(typeof value);
 
 /** Offsets of the first letter and behind the last. */
 type Span = readonly [start: number, end: number];

@@ -22,9 +22,9 @@ export async function runCommand(
       {
         start: named("start"),
         check: async (given) => {
-          const { text, ok } = await runCheck(given, readConfig(env));
+          const { text, ok, wrongUse } = await runCheck(given, readConfig(env));
           print(text);
-          if (!ok) code = EXIT.failed;
+          if (!ok) code = wrongUse ? EXIT.wrongUse : EXIT.failed;
         },
         explain: named("explain"),
         status: named("status"),
@@ -37,6 +37,7 @@ export async function runCommand(
         },
         init: async (given) => print((await runInit(given, readConfig(env))).text),
         resolve: named("resolve"),
+        replay: named("replay"),
         hashPassword: async (name) => print(`hash-password ${name}`),
         createWebhook: async (given) => {
           const created = await runWebhookCreate(given, readConfig(env));

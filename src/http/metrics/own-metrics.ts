@@ -19,7 +19,7 @@ export interface PublishTimes {
   /** From the platform's acceptance to the end. */
   readonly publishMs: number;
   /** From the end of the job group on the platform to the end. */
-  readonly freshMs: number;
+  readonly freshMs?: number;
 }
 
 /** How this process itself stands. */
@@ -120,7 +120,7 @@ export function createOwnMetrics(
         ended.inc({ target, outcome });
         if (!times) return;
         duration.observe({ target }, times.publishMs / 1_000);
-        freshness.observe({ target }, times.freshMs / 1_000);
+        if (times.freshMs !== undefined) freshness.observe({ target }, times.freshMs / 1_000);
       },
       webhook: (result) => webhooks.inc({ result }),
       workerStuck: (queue) => stuck.inc({ queue }),

@@ -94,6 +94,11 @@ local id, prefix, retention = ARGV[2], ARGV[3], tonumber(ARGV[4])
 for i = 5, #ARGV, 9 do
   if ARGV[i + 6] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[i + 6]) == 0 then return 0 end
 end
+-- The one that the others of the job group wait for.
+local first
+for i = 5, #ARGV, 9 do
+  if ARGV[i + 5] == '' and not first then first = ARGV[i] end
+end
 for i = 5, #ARGV, 9 do
   local field = ARGV[i]
   local standing = redis.call('HGET', group, field)
@@ -105,7 +110,7 @@ for i = 5, #ARGV, 9 do
     redis.call('HINCRBY', group, 'left', 1)
     redis.call('PERSIST', group)
     local tracked = ARGV[i + 3]
-    begin_wait(group, field, held_key(prefix, tracked), now_ms(), ARGV[i + 5] == '' and 'queue' or 'group')
+    begin_wait(group, field, held_key(prefix, tracked), now_ms(), ARGV[i + 5] == '' and 'queue' or 'group', first)
     count_state(prefix, group, id, 'planned', 1)
     list_group(prefix, group, id, '')
     list_by_name(prefix, group, id, ':target:' .. string.match(tracked, '^publish%.([^\\t]+)'), retention)
@@ -124,4 +129,13 @@ return answer
  */
 export const COUNT_LOSS = `
 if redis.call('HEXISTS', KEYS[1], 'rev') == 1 then redis.call('HSET', KEYS[1], 'webhookLost', '1') end
+`;
+
+/**
+ * Replaces the notes of a completion. A record that is gone is not made again.
+ *
+ * KEYS: group. ARGV: notesJson.
+ */
+export const NOTE = `
+if redis.call('HEXISTS', KEYS[1], 'rev') == 1 then redis.call('HSET', KEYS[1], 'notes', ARGV[1]) end
 `;

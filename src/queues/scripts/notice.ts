@@ -1,3 +1,4 @@
+import { LAST_OF_RULES } from "../../rules/lane.ts";
 import { SHARED } from "./shared.ts";
 
 /** What the scripts of troubles share: an entry of the outbox, which holds what has to be told until it is queued. */
@@ -107,7 +108,9 @@ for i = 1, #page[2], 2 do
   local one = seen[queue] or { parked = 0, late = 0, at = 0, group = '', id = '' }
   seen[queue] = one
   if state == 'parked' then one.parked = one.parked + 1 end
-  local finished = goals[queue] and is_open(state) and tonumber(string.match(h[2] or '', '"finishedAt":(%d+)') or '')
+  -- What was replayed is late on purpose.
+  local priority = tonumber(string.match(h[2] or '', '"priority":(%d+)') or '0')
+  local finished = goals[queue] and is_open(state) and priority <= ${LAST_OF_RULES} and tonumber(string.match(h[2] or '', '"finishedAt":(%d+)') or '')
   if finished and finished + goals[queue] < now then
     one.late = one.late + 1
     if one.at == 0 or finished < one.at then one.at, one.group, one.id = finished, job_group, id end

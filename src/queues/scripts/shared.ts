@@ -66,6 +66,11 @@ local function pop_waiter(waiters, prefix)
   return chosen
 end
 
+-- Whose turn it is in a table: replayed tasks have a list of their own, and stand behind all others.
+local function next_of_table(table_key)
+  return redis.call('ZRANGE', table_key, 0, 0)[1] or redis.call('ZRANGE', table_key .. ':replays', 0, 0)[1]
+end
+
 -- What follows from a task's new state: an end frees its table and starts the ledger's retention; leaving a busy
 -- state frees the job group; opening an ended task again lists it as open. Returns whom to wake: group, table.
 local function land(keys, field, before, after, task)
@@ -75,13 +80,16 @@ local function land(keys, field, before, after, task)
   local wake_table, wake_group = '', ''
   if was_ended and not ended then
     redis.call('ZADD', open, now_us(), task.tracked)
-    if task.ordered then redis.call('ZADD', table_key, task.finished_at, task.tracked) end
+    if task.ordered then
+      redis.call('ZADD', table_key .. (task.replayed and ':replays' or ''), task.finished_at, task.tracked)
+    end
   end
   if ended then
     if after ~= 'parked' then redis.call('ZREM', open, task.tracked) end
     if task.ordered then
       redis.call('ZREM', table_key, task.tracked)
-      wake_table = redis.call('ZRANGE', table_key, 0, 0)[1] or ''
+      redis.call('ZREM', table_key .. ':replays', task.tracked)
+      wake_table = next_of_table(table_key) or ''
     end
     if task.ordered and after == 'published' then
       local n = redis.call('HMGET', newest, 'finishedAt', 'jobGroupId')
@@ -103,7 +111,7 @@ local function land(keys, field, before, after, task)
   end
   if task.ordered and is_busy(before) and not is_busy(after) then
     if redis.call('GET', table_key .. ':busy') == task.tracked then redis.call('DEL', table_key .. ':busy') end
-    local head = redis.call('ZRANGE', table_key, 0, 0)[1]
+    local head = next_of_table(table_key)
     if head and head ~= task.tracked then wake_table = head end
   end
   if is_busy(before) and not is_busy(after) and not busy_sibling(group, field) then

@@ -1,4 +1,6 @@
+import { LAST_OF_RULES } from "../../rules/lane.ts";
 import { JOURNAL } from "./journal.ts";
+import { LANDING } from "./landing.ts";
 import { SHARED } from "./shared.ts";
 import { WAITS } from "./waits.ts";
 
@@ -8,6 +10,13 @@ const STARTS_KEPT_MS = 3_600_000;
 
 /** Whoever is held up asks again within so long: until then the cause is taken to go on. */
 const ASKS_AGAIN_MS = 2_000;
+
+/** A task that waits for the pace asks again within a second: it is believed to wait for so long. */
+const LIVE_MS = 1_500;
+/** A replayed task that gives way to it asks again so often. */
+const GIVES_WAY_MS = 500;
+/** BullMQ orders by priority x 2^32: below this stand the tasks that were not replayed. */
+const REPLAYS_FROM = (LAST_OF_RULES + 1) * 2 ** 32;
 
 /** A probe of a target's breaker keeps the others waiting no longer than this, in microseconds: it may be stuck. */
 const PROBE_US = 300_000_000;
@@ -38,9 +47,13 @@ return {'ok', json, crashed, tostring(now_us()), life}
  *
  * KEYS: group, lock, waiters, table, newest, pace, gate, breaker.
  * ARGV: field, token, waiter, prefix, admittedJson, serialize, ordered, supersede, finishedAt, jobGroupId,
- *   paceMax, pacePerUs, toleranceUs, leadUs, tracked.
+ *   paceMax, pacePerUs, toleranceUs, leadUs, tracked, replayed.
  * Answers: go startInUs failuresInARow | lost | state s | superseded by '' wake | group field | table head wake | gate ms words wake |
- *   breaker ms words wake | pace ms words wake. Whoever waits for a group or a table lets go of the task.
+ *   breaker ms words wake | pace ms words wake | behind '' '' wake. Whoever waits for a group or a table, or stands behind
+ *   others of its queue, lets go of the task.
+ *
+ * A replayed task gives way to the others: to all that are open in its table, to those in its queue, for which it may take
+ * a place among the concurrent publishes, and to those that wait for the pace.
  */
 export const ADMIT = `${SHARED}${WAITS}
 -- The first open task of a table that is not this one. One whose record has ended or is gone holds up nobody.
@@ -59,6 +72,7 @@ local group, waiters, table_key, newest, pace = KEYS[1], KEYS[3], KEYS[4], KEYS[
 local field, token, waiter, prefix = ARGV[1], ARGV[2], ARGV[3], ARGV[4]
 local serialize, ordered, supersede = ARGV[6] == '1', ARGV[7] == '1', ARGV[8] == '1'
 local finished_at, job_group = tonumber(ARGV[9]), tonumber(ARGV[10])
+local replayed = ARGV[16] == '1'
 local max, per = tonumber(ARGV[11]), tonumber(ARGV[12])
 local tolerance, lead, tracked = tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15]
 local held_by = held_key(prefix, tracked)
@@ -97,10 +111,22 @@ local function held(answer, ms, words)
 end
 
 if ordered then
-  local other = older_open_task(table_key, prefix, tracked) or busy_in_table(table_key, prefix, tracked)
+  local other = older_open_task(table_key, prefix, tracked)
+    or (replayed and older_open_task(table_key .. ':replays', prefix, tracked))
+    or busy_in_table(table_key, prefix, tracked)
   if other then
     redis.call('HSET', group, 'holder:' .. field, '')
     return held('table', 0, other)
+  end
+end
+
+if replayed then
+  local queue = prefix .. ':' .. string.match(waiter, '^([^\\t]+)')
+  if redis.call('LLEN', queue .. ':wait') > 0
+    or redis.call('ZCOUNT', queue .. ':prioritized', '-inf', '(${REPLAYS_FROM}') > 0 then
+    redis.call('HSET', group, 'holder:' .. field, '')
+    wait_for(group, field, held_by, now_ms(), 'queue')
+    return {'behind', '', '', pop_waiter(waiters, prefix) or ''}
   end
 end
 
@@ -122,12 +148,23 @@ end
 
 -- The list holds the times at which starts were due, not when they came: one that is late by less than the
 -- tolerance does not delay the next.
-local start_in = 0
+local start_in, live = 0, pace .. ':live'
 if max > 0 then
+  if replayed then
+    redis.call('ZREMRANGEBYSCORE', live, '-inf', now_ms())
+    if redis.call('ZCARD', live) > 0 then return held('pace', ${GIVES_WAY_MS}, 'tasks that were not replayed come first') end
+  end
   local oldest = redis.call('LINDEX', pace, max - 1)
   local due = math.max(now - tolerance, oldest and tonumber(oldest) + per or 0)
   start_in = math.max(0, due - now)
-  if start_in > lead then return held('pace', math.ceil((start_in - lead) / 1000)) end
+  if start_in > lead then
+    if not replayed then
+      redis.call('ZADD', live, now_ms() + ${LIVE_MS}, tracked)
+      redis.call('PEXPIRE', live, ${LIVE_MS})
+    end
+    return held('pace', math.ceil((start_in - lead) / 1000))
+  end
+  redis.call('ZREM', live, tracked)
   redis.call('LPUSH', pace, string.format('%.0f', due))
   -- More than this limit needs is kept: the next rules file may look further back.
   redis.call('LTRIM', pace, 0, math.max(max, ${STARTS_KEPT}) - 1)
@@ -148,7 +185,7 @@ return {'go', string.format('%.0f', start_in), breaker[1] or '0'}
  * Asked by a task that has just gone to sleep: may it go on already? If the job group is still taken, it stands among
  * the waiters again, for a wake-up that came before it slept has taken it from there.
  *
- * KEYS: group, waiters, table. ARGV: field, waiter, tracked, serialize, ordered, prefix. Answers 1 or 0.
+ * KEYS: group, waiters, table. ARGV: field, waiter, tracked, serialize, ordered, prefix, replayed. Answers 1 or 0.
  */
 export const LOOK_AGAIN = `${SHARED}
 if ARGV[4] == '1' and busy_sibling(KEYS[1], ARGV[1]) then
@@ -156,25 +193,9 @@ if ARGV[4] == '1' and busy_sibling(KEYS[1], ARGV[1]) then
   return 0
 end
 if ARGV[5] ~= '1' then return 1 end
-local head = redis.call('ZRANGE', KEYS[3], 0, 0)[1]
+local head = ARGV[7] == '1' and next_of_table(KEYS[3]) or redis.call('ZRANGE', KEYS[3], 0, 0)[1]
 if head and head ~= ARGV[3] then return 0 end
 return busy_in_table(KEYS[3], ARGV[6], ARGV[3]) and 0 or 1
-`;
-
-/** The arguments that WRITE and DECIDE share after their own, as `land` wants them. */
-const LANDING = `
-local keys = {group = KEYS[1], waiters = KEYS[2], table = KEYS[3], newest = KEYS[4], open = KEYS[5]}
-local function task_from(i)
-  return {prefix = ARGV[i], waiter = ARGV[i + 1], tracked = ARGV[i + 2], finished_at = ARGV[i + 3],
-    job_group = ARGV[i + 4], retention = ARGV[i + 5], ordered = ARGV[i + 6] == '1'}
-end
-
-local function note_wait(group, field, before, after, task, waits_for)
-  if before == after then return end
-  local key, now = held_key(task.prefix, task.tracked), now_ms()
-  end_wait(group, field, key, now)
-  if after == 'planned' then begin_wait(group, field, key, now, waits_for) end
-end
 `;
 
 /**

@@ -1,5 +1,6 @@
 import { LostTaskError } from "../../../src/errors.ts";
-import { type Admission, type Claimed, isOrdered, type Sibling } from "../../../src/queues/task-record.ts";
+import { isOrdered } from "../../../src/queues/task-place.ts";
+import { type Admission, type Claimed, type Sibling } from "../../../src/queues/task-record.ts";
 import { PLANNED, readTaskRecord, type TaskRecord, writeTaskRecord } from "../../../src/queues/record.ts";
 import type { PublishPlan } from "../../../src/rules/model.ts";
 import { taskId, taskKey } from "../../../src/rules/task-identity.ts";

@@ -1,0 +1,242 @@
+import { rememberAnswers } from "./designer-cloud/remember-answers.ts";
+import { foreseeReplay, type Foreseen, type ReplayDeps } from "./processors/foresee-replay.ts";
+import type { ReplayChoice } from "./processors/foresee-replayed-task.ts";
+import type { JudgeDeps } from "./processors/judge-job-group.ts";
+import { type CarryOutDeps, replayJobGroup } from "./processors/replay-job-group.ts";
+import { type ReplayLine, summariseReplay } from "./processors/replay-line.ts";
+import { listFinishedSince } from "./producers/list-finished.ts";
+import { type Audit, type AuditLog, carryOut } from "./queues/audit-store.ts";
+import type { CompletionRecords } from "./queues/completion-record.ts";
+import { createGroupIndex } from "./queues/group-index.ts";
+import { publishQueue } from "./queues/names.ts";
+import { createReplayStore } from "./queues/replay-store.ts";
+import type { Asker } from "./relay-audit.ts";
+import { type Asks, judgeDepsOf } from "./relay-check.ts";
+import { type Core, refreshSummary } from "./relay-core.ts";
+import type { PublishPlan } from "./rules/model.ts";
+import { taskId, taskKey } from "./rules/task-identity.ts";
+
+/** Job groups by their ids, or by when they finished on the platform, in epoch milliseconds. */
+export interface ReplayQuery extends ReplayChoice {
+  readonly jobGroupIds?: readonly number[];
+  readonly since?: number;
+  /** Default: now. */
+  readonly until?: number;
+  readonly dryRun: boolean;
+  /** Who asks, as the record is to tell. */
+  readonly by: string;
+}
+
+/** What a replay would do, or did. */
+export interface ReplayResult {
+  readonly dryRun: boolean;
+  readonly summary: string;
+  /** In the order in which the job groups finished. */
+  readonly lines: readonly ReplayLine[];
+}
+
+export interface ReplayOptions {
+  /** More job groups than this are refused with a `ReplayTooLargeError`. */
+  readonly max: number;
+  readonly asker: Asker;
+  /** Told of each job group that was looked at, and then of each that was replayed. */
+  readonly onProgress?: (doing: "looked at" | "replayed", done: number, of: number) => void;
+}
+
+/** The replay has more job groups than one call may have. */
+export class ReplayTooLargeError extends Error {
+  override readonly name = "ReplayTooLargeError";
+}
+
+/** What is asked for is not in the rules. */
+export class ReplayNameError extends Error {
+  override readonly name = "ReplayNameError";
+}
+
+export type Replay = (query: ReplayQuery, options: ReplayOptions) => Promise<ReplayResult>;
+
+export interface ReplayParts {
+  readonly core: Core;
+  /** Read and written on the connection that gives up soon. */
+  readonly records: CompletionRecords;
+  readonly rulesFile: string;
+  readonly retentionMs: number;
+  readonly asks: Asks;
+  readonly audit: Audit;
+  readonly log: AuditLog;
+}
+
+/** So many job groups are looked at at once. */
+const AT_ONCE = 8;
+const NAMES_MS = 60_000;
+const NAMES_MAX = 10_000;
+const PAGE = 500;
+/** A job group may be reported before it finished; so long before the window its first report is looked for. */
+const REPORTED_BEFORE_MS = 24 * 60 * 60_000;
+/** The job of a task that has just ended may still be held by the worker that ended it. */
+const REMOVE_TRIES = 20;
+const REMOVE_EVERY_MS = 100;
+
+/**
+ * Replays job groups, after all were looked at. A dry run ends there; else each is replayed as far as its record is still
+ * as it was then. Rejects with `ReplayTooLargeError` or `ReplayNameError` before anything is done.
+ */
+export function createReplay(parts: ReplayParts): Replay {
+  const { core, records, rulesFile, asks } = parts;
+  const redis = core.connections.ingest;
+  const store = createReplayStore(redis, core.keys, parts.retentionMs);
+  const acting: CarryOutDeps = {
+    records,
+    store,
+    fanOut: core.fanOut,
+    removeJob: (plan) => removeJob(core, plan),
+    now: Date.now,
+  };
+  const deps = (): ReplayDeps => ({
+    judge: withNames(judgeDepsOf(core, records, rulesFile, asks)),
+    platform: core.platform.pastGate,
+    store,
+  });
+
+  return async (query, { max, asker, onProgress }) => {
+    const { dryRun } = query;
+    checkNames(query, core);
+    const ids = query.jobGroupIds ?? (await findJobGroups(parts, query));
+    if (ids.length > max) {
+      throw new ReplayTooLargeError(
+        `There are ${ids.length} job groups, and a call may have ${max}: narrow it, by time, target or rule`,
+      );
+    }
+    const foreseen = await foreseeAll([...new Set(ids)], query, deps(), (done, of) =>
+      onProgress?.("looked at", done, of),
+    );
+    const meant = foreseen.filter((one) => isWithin(one, query)).toSorted(byEnd);
+    const lines: ReplayLine[] = [];
+    const acts = meant.filter(({ steps }) => steps.some(({ act }) => act)).length;
+    let acted = 0;
+    for (const one of meant) {
+      const willAct = !dryRun && one.steps.some(({ act }) => act);
+      if (!willAct) {
+        lines.push(...one.steps.map(({ line }) => ({ ...line, ...(!dryRun && { done: false }) })));
+        continue;
+      }
+      lines.push(...(await act(one, query, asker)));
+      await refreshSummary(core, one.jobGroupId);
+      onProgress?.("replayed", ++acted, acts);
+    }
+    return { dryRun, summary: summariseReplay(lines, dryRun), lines };
+  };
+
+  function act(one: Foreseen, query: ReplayQuery, asker: Asker): Promise<ReplayLine[]> {
+    const { reason, by, force } = query;
+    const entry = {
+      ...asker,
+      action: force ? "replay: force" : "replay",
+      jobGroupId: one.jobGroupId,
+      ...(reason !== undefined && { reason }),
+    };
+    return carryOut(
+      parts.audit,
+      entry,
+      parts.log,
+      () => replayJobGroup(one, query, by, acting),
+      (lines) => ({ outcome: "done", detail: summariseReplay(lines, false) }),
+    );
+  }
+}
+
+/** Asks for each recipe and flow once in a replay, not for each of its job groups. */
+function withNames({ platform, ...deps }: JudgeDeps): JudgeDeps {
+  const once = { lifeMs: NAMES_MS, max: NAMES_MAX };
+  return {
+    ...deps,
+    platform: {
+      getJobGroup: (id, signal) => platform.getJobGroup(id, signal),
+      getRecipe: rememberAnswers((id, signal) => platform.getRecipe(id, signal), {
+        ...once,
+        isWhole: ({ name, flowId }) => name !== undefined && flowId !== undefined,
+      }),
+      getFlow: rememberAnswers((id, signal) => platform.getFlow(id, signal), {
+        ...once,
+        isWhole: ({ name }) => name !== undefined,
+      }),
+    },
+  };
+}
+
+async function foreseeAll(
+  ids: readonly number[],
+  choice: ReplayChoice,
+  deps: ReplayDeps,
+  told: (done: number, of: number) => void,
+): Promise<Foreseen[]> {
+  const found: Foreseen[] = [];
+  const left = [...ids];
+  const work = async (): Promise<void> => {
+    for (let id = left.shift(); id !== undefined; id = left.shift()) {
+      found.push(await foreseeReplay(id, choice, deps));
+      told(found.length, ids.length);
+    }
+  };
+  await Promise.all(Array.from({ length: AT_ONCE }, work));
+  return found;
+}
+
+/** What was meant by a time finished in it; what was named is meant whatever its time. */
+function isWithin(
+  { finishedAt }: Foreseen,
+  { jobGroupIds, since = 0, until = Infinity }: ReplayQuery,
+): boolean {
+  if (jobGroupIds) return true;
+  return finishedAt === undefined || (finishedAt >= since && finishedAt <= until);
+}
+
+/** The oldest first: so the newest results are the last in a table. */
+const byEnd = (a: Foreseen, b: Foreseen): number =>
+  (a.finishedAt ?? 0) - (b.finishedAt ?? 0) || a.jobGroupId - b.jobGroupId;
+
+function checkNames({ rule, target }: ReplayChoice, { rules }: Core): void {
+  const current = rules.current();
+  if (!current) return;
+  if (rule !== undefined && !current.rules.some(({ name }) => name === rule))
+    throw new ReplayNameError(`There is no rule ${JSON.stringify(rule)} in the rules in force`);
+  if (target !== undefined && !current.targets.some(({ name }) => name === target))
+    throw new ReplayNameError(`There is no target ${JSON.stringify(target)} in the rules in force`);
+}
+
+/** Those that the platform lists, and those that the relay knows: a publish may have moved a job group out of the list's window. */
+async function findJobGroups({ core, records }: ReplayParts, query: ReplayQuery): Promise<number[]> {
+  const { since = 0, until = Infinity, failed } = query;
+  const listed = failed
+    ? []
+    : await listFinishedSince((page, signal) => core.platform.pastGate.listFinished(page, signal), since);
+  const ids = new Set(listed.map(({ id }) => id));
+  const index = createGroupIndex(core.connections.ingest, core.keys);
+  let before: string | undefined;
+  do {
+    const page = await index.page({
+      ...(failed && { state: "failed" }),
+      reportedFrom: since - REPORTED_BEFORE_MS,
+      ...(before !== undefined && { before }),
+      limit: PAGE,
+    });
+    before = page.next;
+    for (const id of page.ids) {
+      const { completion, tasks } = await records.read(id);
+      const finished = Math.min(...tasks.map(({ plan }) => plan.finishedAt));
+      if (tasks.length === 0 && completion?.outcome === "skipped") continue;
+      if (tasks.length === 0 || (finished >= since && finished <= until)) ids.add(id);
+      else ids.delete(id);
+    }
+  } while (before !== undefined);
+  return [...ids];
+}
+
+async function removeJob({ queues }: Core, plan: PublishPlan): Promise<void> {
+  const id = taskId(plan.jobGroupId, taskKey(plan));
+  for (let i = 0; i < REMOVE_TRIES; i++) {
+    // 0: its worker has not let go of it. If it never does, the sweep brings the task on.
+    if ((await queues.of(publishQueue(plan.target)).remove(id)) === 1) return;
+    await new Promise((resolve) => setTimeout(resolve, REMOVE_EVERY_MS));
+  }
+}

@@ -1,0 +1,65 @@
+import { type Command, InvalidArgumentError } from "commander";
+import { EXIT_CODES, notEmpty, wholeNumber } from "./command-words.ts";
+import { moment } from "./producers/moment.ts";
+import type { ReplayArguments } from "./replay-command.ts";
+
+/** Adds `replay`. */
+export function addReplay(
+  program: Command,
+  { replay }: { readonly replay: (args: ReplayArguments) => Promise<void> },
+): void {
+  program
+    .command("replay")
+    .description("publish job groups again, on purpose: tells what it would do, and with --yes does it")
+    .argument("[jobGroupId...]", "the ids that the platform gave them", idList)
+    .option("--since <time>", "job groups that finished from then on: 2026-11-24T08:00:00Z, or 2h back", time)
+    .option("--until <time>", "and up to then (default: now)", time)
+    .option("--rule <name>", "only tasks that this rule makes", notEmpty)
+    .option("--target <name>", "only tasks for this target", notEmpty)
+    .option("--failed", "only tasks that failed", false)
+    .option("--force", "send again what is published already", false)
+    .option("--reason <text>", "why; it is kept with each task", notEmpty)
+    .option("--by <name>", "who asks (default: the user of this machine)", notEmpty)
+    .option("--yes", "do it", false)
+    .option("--json", "for scripts: what POST /v1/replays answers", false)
+    .addHelpText(
+      "after",
+      `
+Goes by the rules in force, also for tasks that failed by older ones. Without --force nothing is published
+again. Replayed tasks stand behind all that come by themselves.
+
+--force on load, create and createAndLoad needs --reason: load appends, so the rows will be in the table
+twice. What is parked is never replayed: decide it with publish-relay resolve.
+
+Examples:
+  publish-relay replay 31 32
+  publish-relay replay --since 2h --failed --yes
+  publish-relay replay --since 2026-11-24T08:00:00Z --until 2026-11-24T10:00:00Z --target sales
+  publish-relay replay 31 --force --reason "the table was emptied by mistake" --yes
+
+Ends with 1, after all that could be done, when something is refused or no rule matches a job group that
+was named.
+${EXIT_CODES}`,
+    )
+    .action((ids: number[], options: Given, command: Command) => {
+      const { since, until } = options;
+      const named = ids.length > 0;
+      if (named === (since !== undefined)) command.error("error: name job groups, or say --since");
+      if (until !== undefined && since === undefined) command.error("error: --until goes with --since");
+      return replay({ ...options, ...(named && { jobGroupIds: ids }) });
+    });
+}
+
+type Given = Omit<ReplayArguments, "jobGroupIds">;
+
+const idList = (text: string, before: number[] | undefined): number[] => [
+  ...(before ?? []),
+  wholeNumber(text),
+];
+
+/** Into epoch milliseconds. */
+function time(text: string): number {
+  const read = moment.safeParse(text);
+  if (!read.success) throw new InvalidArgumentError(`It ${read.error.issues[0]?.message ?? "is no time"}.`);
+  return "at" in read.data ? read.data.at : Date.now() - read.data.backMs;
+}
