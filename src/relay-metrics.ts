@@ -24,6 +24,7 @@ export function openMetrics(core: Core, breakers: BreakerStore, poll: PollStore)
       const others = [completions, jobGroups, turns].map(({ name }) => name);
       return {
         rulesRefused: core.rules.refused() !== undefined,
+        renewed: core.connections.renewed(),
         targets,
         queues: [...others, ...targets.map(publishQueue)],
       };

@@ -26,6 +26,8 @@ export interface PublishTimes {
 export interface OwnState {
   readonly rulesRefused: boolean;
   readonly ready: boolean;
+  /** How often a connection to Redis was made anew because it was silent. */
+  readonly renewed: number;
   /** The targets that have series from the start: what is 0 is told, so that the first event is seen as one. */
   readonly targets: readonly string[];
   /** The same for queues. */
@@ -100,6 +102,12 @@ export function createOwnMetrics(
     ["queue"],
   );
 
+  const renewed = counter(
+    "redis_silent_total",
+    "Connections of this process on which Redis answered nothing, and that were made anew",
+    [],
+  );
+
   let watched: readonly string[] = [];
   const begun = new Set<string>();
   const begin = (target: string): void => {
@@ -127,6 +135,8 @@ export function createOwnMetrics(
     },
     show: (state) => {
       ready.set(state.ready ? 1 : 0);
+      renewed.reset();
+      renewed.inc(state.renewed);
       refused.set(state.rulesRefused ? 1 : 0);
       for (const target of state.targets) begin(target);
       for (const queue of watched) if (!state.queues.includes(queue)) stuck.remove({ queue });
