@@ -65,7 +65,7 @@ export function createSharedMetrics(registry: Registry): (readings: Readings | u
   });
   const lag = gauge(
     "poll_lag_seconds",
-    "Since the platform's list was looked through to its end, in all processes; absent: nobody polls",
+    "Since the platform's list was looked through to its end, or since the poller began, in all processes; absent: nobody polls",
   );
   const single = [ping, used, max, versions, shut, lag, found, losses];
   const labelled = [jobs, reason, open, failures, oldest, waits];
