@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { sign } from "../src/producers/signatures.ts";
+import { keysOf } from "../src/queues/names.ts";
+import { createOldestTasks } from "../src/queues/oldest-tasks.ts";
 import { eventually } from "./support/eventually.ts";
-import { startPrivateRedis } from "./support/redis.ts";
+import { newNamespace, openRedis, startPrivateRedis } from "./support/redis.ts";
 import { type LocalRelay, openSite, type Site, WEBHOOK_SECRET } from "./support/relay.ts";
+import { releaseLater } from "./support/release.ts";
 import { scrape, valueOf } from "./support/scrape.ts";
 
 const load = { table: "orders_{jobGroupId}", action: "load", settleAfter: "1s", backoff: "100ms" };
@@ -88,9 +91,36 @@ test("the age of a target's oldest task counts what waits and leaves out what is
   expect(await age("sales")).toBe(0);
 });
 
+test("the oldest task of a target is found behind however many of the others, and not guessed", async () => {
+  const redis = openRedis();
+  const keys = keysOf(newNamespace());
+  const nowUs = Date.now() * 1_000;
+  const of = (queue: string, n: number, ageMs: number) => [
+    nowUs - ageMs * 1_000 - n,
+    `${queue}\tt${n}\t${n}\ttask:${n}`,
+  ];
+  const many = Array.from({ length: 1_200 }, (_, i) => of("publish.sales", i, 7_200_000)).flat();
+  await redis.zadd(keys.open, ...many, ...of("publish.finance", 9_999, 3_600_000));
+  releaseLater(() => redis.del(keys.open));
+  const look = createOldestTasks(redis, keys, 500);
+  const ages = await look(["publish.sales", "publish.finance", "publish.idle"]);
+  expect(ages.get("publish.sales")).toBeGreaterThanOrEqual(7_200_000);
+  expect(ages.get("publish.finance")).toBeGreaterThanOrEqual(3_600_000);
+  expect(ages.get("publish.finance")).toBeLessThan(3_700_000);
+  expect(ages.get("publish.idle")).toBe(0);
+
+  // More than are looked at: what was not found is left out.
+  const most = await createOldestTasks(redis, keys, 500, 1_000)(["publish.sales", "publish.finance"]);
+  expect([...most.keys()]).toEqual(["publish.sales"]);
+});
+
 test("each webhook is counted by how it ended", async () => {
   const site = await openTwo();
   const relay = await site.start();
+  // Told from the start, so that a burst before the next scrape is an increase.
+  const first = await scrape(relay);
+  for (const result of ["accepted", "unauthorized", "unavailable", "aborted"])
+    expect(valueOf(first, "publish_relay_webhooks_total", { result })).toBe(0);
   const id = site.simulator.createJobGroup({ webhook: false });
   await relay.report(id);
   await relay.report(id);

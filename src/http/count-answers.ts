@@ -12,6 +12,15 @@ const RESULTS: Readonly<Record<number, string>> = {
   503: "unavailable",
 };
 
+/** All that can come of a webhook. */
+export const WEBHOOK_RESULTS: readonly string[] = [
+  "accepted",
+  "duplicate",
+  "aborted",
+  "other",
+  ...Object.values(RESULTS),
+];
+
 /**
  * Tells of each request how it ended: by its answer's status, `other` for one that is not listed, `aborted` when the
  * sender hung up before. A 202 is not told here: its status does not say whether it was a duplicate.

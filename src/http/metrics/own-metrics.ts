@@ -1,4 +1,5 @@
 import { collectDefaultMetrics, Counter, Histogram, type Registry } from "prom-client";
+import { WEBHOOK_RESULTS } from "../count-answers.ts";
 import { gaugesOf } from "./shared-metrics.ts";
 
 /** What is told to the counters of this process, each as it happens. Labels are names of the rules file and closed sets. */
@@ -96,6 +97,7 @@ export function createOwnMetrics(
     FRESHNESS_BUCKETS,
   );
   const webhooks = counter("webhooks_total", "Webhooks that this process answered, by result", ["result"]);
+  for (const result of WEBHOOK_RESULTS) webhooks.inc({ result }, 0);
   const stuck = counter(
     "worker_stuck_total",
     "Workers of this process that had stopped to take jobs, and were made anew",

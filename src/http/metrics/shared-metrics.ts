@@ -12,7 +12,7 @@ export interface Readings {
   readonly targets: readonly {
     readonly target: string;
     readonly breaker: { readonly open: boolean; readonly failures: number };
-    /** Absent: it has no task that is looked at. */
+    /** 0: it has none; absent: it is not known. */
     readonly oldestMs?: number;
     /** Milliseconds by cause, of the waits that are over. */
     readonly waited: Readonly<Partial<Record<WaitCause, number>>>;
@@ -89,7 +89,7 @@ export function createSharedMetrics(registry: Registry): (readings: Readings | u
     for (const { target, breaker, oldestMs, waited } of readings.targets) {
       open.set({ target }, breaker.open ? 1 : 0);
       failures.set({ target }, breaker.failures);
-      oldest.set({ target }, (oldestMs ?? 0) / 1_000);
+      if (oldestMs !== undefined) oldest.set({ target }, oldestMs / 1_000);
       for (const cause of WAIT_CAUSES)
         if (cause !== "queue") waits.inc({ target, cause }, (waited[cause] ?? 0) / 1_000);
     }
