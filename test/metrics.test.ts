@@ -80,6 +80,9 @@ test("the age of a target's oldest task counts what waits and leaves out what is
   const age = async (target: string) =>
     valueOf(await scrape(relay), "publish_relay_oldest_task_seconds", { target });
   await eventually(async () => (await age("finance")) === 0, { what: "finance has nothing open" });
+  const paused = async (target: string) =>
+    valueOf(await scrape(relay), "publish_relay_target_paused", { target });
+  expect([await paused("sales"), await paused("finance")]).toEqual([1, 0]);
   const first = await age("sales");
   expect(first).toBeGreaterThan(0);
   expect(await age("sales")).toBeGreaterThan(first ?? Infinity);
@@ -112,6 +115,31 @@ test("the oldest task of a target is found behind however many of the others, an
   // More than are looked at: what was not found is left out.
   const most = await createOldestTasks(redis, keys, 500, 1_000)(["publish.sales", "publish.finance"]);
   expect([...most.keys()]).toEqual(["publish.sales"]);
+});
+
+test("a completion that is not dispatched is told with its age, and what became of those that are is counted", async () => {
+  const site = await openSite({
+    rules: {
+      targets: { ...TARGETS, sales: { ...TARGETS.sales, freshness: "15m" } },
+      rules: [{ name: "one", when: { recipe: 27 }, publish: [{ target: "sales", ...load }] }],
+    },
+  });
+  await site.queue("completions").pause();
+  const relay = await site.start();
+  const of = async (name: string, labels: Record<string, string> = {}) =>
+    valueOf(await scrape(relay), `publish_relay_${name}`, labels);
+  expect(await of("oldest_completion_seconds")).toBe(0);
+  expect(await of("completions_total", { outcome: "no-rule" })).toBe(0);
+  expect(await of("freshness_goal_seconds", { target: "sales" })).toBe(900);
+  expect(await of("freshness_goal_seconds", { target: "finance" })).toBeUndefined();
+
+  await relay.report(site.simulator.createJobGroup({ webhook: false, recipeId: 27 }));
+  await relay.report(site.simulator.createJobGroup({ webhook: false, recipeId: 28 }));
+  await eventually(async () => ((await of("oldest_completion_seconds")) ?? 0) >= 1);
+  await site.queue("completions").resume();
+  await eventually(async () => (await of("completions_total", { outcome: "dispatched" })) === 1);
+  await eventually(async () => (await of("completions_total", { outcome: "no-rule" })) === 1);
+  await eventually(async () => (await of("oldest_completion_seconds")) === 0);
 });
 
 test("each webhook is counted by how it ended", async () => {

@@ -1,6 +1,6 @@
 import { collectDefaultMetrics, Counter, Histogram, type Registry } from "prom-client";
-import { WEBHOOK_RESULTS } from "../count-answers.ts";
 import { gaugesOf } from "./shared-metrics.ts";
+import { WEBHOOK_RESULTS, type WebhookResult } from "./webhook-results.ts";
 
 /** What is told to the counters of this process, each as it happens. Labels are names of the rules file and closed sets. */
 export interface Counts {
@@ -11,10 +11,17 @@ export interface Counts {
   /** A task ended. The times are told of a publish that was ours and went well. */
   readonly ended: (target: string, outcome: string, times?: PublishTimes) => void;
   /** A webhook was answered. */
-  readonly webhook: (result: string) => void;
+  readonly webhook: (result: WebhookResult) => void;
+  /** A completion's dispatch ended. */
+  readonly completion: (outcome: string) => void;
+  /** A notification was delivered to an address, or given up. */
+  readonly notification: (result: NotificationResult) => void;
   /** A worker that had stopped to take jobs was made anew. */
   readonly workerStuck: (queue: string) => void;
 }
+
+const NOTIFICATION_RESULTS = ["delivered", "given-up"] as const;
+export type NotificationResult = (typeof NOTIFICATION_RESULTS)[number];
 
 export interface PublishTimes {
   /** From the platform's acceptance to the end. */
@@ -36,6 +43,7 @@ export interface OwnState {
 }
 
 const OUTCOMES = ["published", "failed", "parked", "superseded"];
+const DISPATCHES = ["dispatched", "no-rule", "skipped", "unknown", "failed"];
 const RETRIES = [
   "job-failed",
   "not-applied",
@@ -98,6 +106,16 @@ export function createOwnMetrics(
   );
   const webhooks = counter("webhooks_total", "Webhooks that this process answered, by result", ["result"]);
   for (const result of WEBHOOK_RESULTS) webhooks.inc({ result }, 0);
+  const completions = counter("completions_total", "Completions whose dispatch ended in this process", [
+    "outcome",
+  ]);
+  for (const outcome of DISPATCHES) completions.inc({ outcome }, 0);
+  const notifications = counter(
+    "notifications_total",
+    "Notifications of this process, one per address, by what became of them",
+    ["result"],
+  );
+  for (const result of NOTIFICATION_RESULTS) notifications.inc({ result }, 0);
   const stuck = counter(
     "worker_stuck_total",
     "Workers of this process that had stopped to take jobs, and were made anew",
@@ -133,6 +151,8 @@ export function createOwnMetrics(
         if (times.freshMs !== undefined) freshness.observe({ target }, times.freshMs / 1_000);
       },
       webhook: (result) => webhooks.inc({ result }),
+      completion: (outcome) => completions.inc({ outcome }),
+      notification: (result) => notifications.inc({ result }),
       workerStuck: (queue) => stuck.inc({ queue }),
     },
     show: (state) => {
