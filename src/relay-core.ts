@@ -55,11 +55,18 @@ export async function openCore(
   opened: Releasers,
   /** A command asks the platform beside the fleet's gate, and does not shut it. */
   asks: "with the fleet" | "alone" = "with the fleet",
+  /** A connection to Redis that is silent for so long is made anew; default one minute. */
+  silentAfterMs?: number,
 ): Promise<Core> {
   const rules = await openRules(config, log);
   const redisUrl = await redisUrlOf(config, log, opened);
   const onError = createTroubleLog(log);
-  const connections = opened(openConnections(redisUrl, onError), ({ close }) => close());
+  const onSilent = (connection: string): void =>
+    log.error({ connection }, "a connection to Redis does not answer: it is made anew");
+  const connections = opened(
+    openConnections(redisUrl, onError, { onSilent, ...(silentAfterMs !== undefined && { silentAfterMs }) }),
+    ({ close }) => close(),
+  );
 
   const keys = keysOf(config.namespace);
   const queues = opened(openQueues(connections, keys.prefix, onError), ({ close }) => close());

@@ -130,6 +130,8 @@ function readyChecks({ connections, keys, workers, rules, targets, config }: Htt
       check: async () => {
         // A write: a full Redis still answers a PING.
         await connections.ingest.set(`${keys.prefix}:ready`, String(Date.now()), "PX", 60_000);
+        // What works goes by this one, which may be silent alone.
+        await connections.work.ping();
         return undefined;
       },
     },

@@ -3,7 +3,8 @@ import { createMetrics, type Metrics, type Readings } from "./http/metrics.ts";
 import type { PublishEvents } from "./processors/publish-task.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import { createHolds, type Holds } from "./queues/holds.ts";
-import { publishQueue } from "./queues/names.ts";
+import { NOTIFICATIONS, publishQueue } from "./queues/names.ts";
+import { oldestCompletionMs } from "./queues/oldest-completion.ts";
 import { createOldestTasks, type OldestTasks } from "./queues/oldest-tasks.ts";
 import type { PollStore } from "./queues/poll-store.ts";
 import { lookAtRedis } from "./queues/redis-look.ts";
@@ -24,6 +25,7 @@ export function openMetrics(core: Core, breakers: BreakerStore, poll: PollStore)
       const others = [completions, jobGroups, turns].map(({ name }) => name);
       return {
         rulesRefused: core.rules.refused() !== undefined,
+        renewed: core.connections.renewed(),
         targets,
         queues: [...others, ...targets.map(publishQueue)],
       };
@@ -52,7 +54,7 @@ export function publishEventsOf(metrics: Metrics, plan: PublishPlan): PublishEve
 }
 
 async function readMetrics(
-  { connections, queues, gate, targets: known }: Core,
+  { connections, keys, queues, gate, notifier, targets: known }: Core,
   breakers: BreakerStore,
   poll: PollStore,
   oldest: OldestTasks,
@@ -60,21 +62,26 @@ async function readMetrics(
 ): Promise<Readings> {
   // On the connection that gives up soon: what is asked on the other would stand in line until Redis is back.
   const redis = await lookAtRedis(connections.ingest);
-  const targets = known.list().map(({ name }) => name);
+  const listed = known.list();
+  const targets = listed.map(({ name }) => name);
   const counted = [
     queues.completions,
     queues.jobGroups,
     ...targets.map((name) => queues.of(publishQueue(name))),
     queues.parked,
     queues.poll,
+    ...(notifier.out ? [queues.of(NOTIFICATIONS)] : []),
   ];
-  const [jobs, shut, ages, states, figures] = await Promise.all([
+  const [jobs, shut, oldestCompletion, ages, states, figures] = await Promise.all([
     Promise.all(counted.map(async (queue) => ({ queue: queue.name, jobs: await queue.getJobCounts() }))),
     gate.look(),
+    oldestCompletionMs(connections.work, keys),
     oldest(targets.map(publishQueue)),
     Promise.all(
-      targets.map(async (target) => ({
+      listed.map(async ({ name: target, freshnessMs }) => ({
         target,
+        ...(freshnessMs !== undefined && { freshnessMs }),
+        paused: await queues.of(publishQueue(target)).isPaused(),
         breaker: await breakers.look(target),
         waited: await holds.waited(target),
       })),
@@ -87,9 +94,10 @@ async function readMetrics(
     queues: jobs,
     rulesVersions: versions.length,
     gate: { shutMs: shut.ms, reason: shut.reason },
-    targets: states.map(({ target, breaker, waited }) => {
-      const oldestMs = ages.get(publishQueue(target));
-      return { target, breaker, waited, ...(oldestMs !== undefined && { oldestMs }) };
+    oldestCompletionMs: oldestCompletion,
+    targets: states.map((state) => {
+      const oldestMs = ages.get(publishQueue(state.target));
+      return { ...state, ...(oldestMs !== undefined && { oldestMs }) };
     }),
     poll: figures,
   };

@@ -1,6 +1,7 @@
 import type { Job } from "bullmq";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
+import type { Metrics } from "./http/metrics.ts";
 import { everyMinute } from "./every-minute.ts";
 import { type Address, readAddresses } from "./notifications/addresses.ts";
 import { createDelivery } from "./notifications/deliver.ts";
@@ -51,6 +52,7 @@ export function createNotifier({ config, connections, keys, queues, log }: Notif
 
 interface SendingParts extends NotifierParts {
   readonly notifier: Notifier;
+  readonly metrics: Pick<Metrics, "notification">;
   readonly targets: Pick<Targets, "list">;
   readonly gate: Pick<GateStore, "look">;
   readonly breakers: Pick<BreakerStore, "look">;
@@ -59,7 +61,8 @@ interface SendingParts extends NotifierParts {
 
 /** Sends what is queued, and looks each minute for what no event tells of. The function it returns ends that. */
 export function startNotifications(parts: SendingParts): () => Promise<void> {
-  const { notifier, config, connections, keys, queues, gate, breakers, targets, onError, log } = parts;
+  const { notifier, config, connections, keys, queues, gate, breakers, metrics, targets, onError, log } =
+    parts;
   const { notices, out } = notifier;
   if (!out) return () => Promise.resolve();
   const { addresses, store, send } = out;
@@ -73,6 +76,8 @@ export function startNotifications(parts: SendingParts): () => Promise<void> {
     handle: async (job, run) => {
       const startedAt = Date.now();
       const outcome = await deliver(job, run.signal);
+      if (outcome.next === "done") metrics.notification("delivered");
+      if (outcome.next === "fail") metrics.notification("given-up");
       logHandled(log, "notification", factsOf(job), startedAt, outcome);
       return outcome;
     },

@@ -40,6 +40,7 @@ export async function openPoller(parts: PollParts, opened: Releasers): Promise<R
   const { everyMs } = settings;
   await startPollSchedule(queue, everyMs);
   const mend = async (): Promise<void> => {
+    await store.switchedOn();
     if (await mendPollSchedule(queue, everyMs))
       log.warn("the schedule of the poller was gone: it is made again");
   };

@@ -61,6 +61,8 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
             { platform, records, now: Date.now, rules, fanOut },
             run,
           );
+          const became = outcomeOf(outcome);
+          if (became !== undefined) deps.metrics.completion(became);
           await refreshSummary(deps, jobGroupId);
           logHandled(log, "dispatch", { jobGroupId }, startedAt, outcome);
           return outcome;
@@ -107,6 +109,12 @@ async function takeIn(deps: WorkerDeps, job: Job): Promise<number | Outcome> {
   if (own === undefined || !(await deps.completions.isUnhandled(own))) return outcome;
   await job.updateData({ jobGroupId: own, merged: true });
   return own;
+}
+
+/** What became of a completion; undefined while its dispatch has not ended. */
+function outcomeOf(outcome: Outcome): string | undefined {
+  if (outcome.next === "fail") return outcome.outcome;
+  return outcome.next === "done" ? String(Reflect.get(outcome.value, "outcome")) : undefined;
 }
 
 /** `merged` is our own mark on a message that the record holds already; it is no label. */

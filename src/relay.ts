@@ -38,7 +38,10 @@ export interface Relay {
 }
 
 export interface RelayOptions {
-  /** A worker that takes nothing for so long, though it could, is made anew; default one minute. */
+  /**
+   * A worker that takes nothing for so long, though it could, is made anew, as is a connection to Redis on which nothing
+   * is answered; default one minute.
+   */
   readonly stuckAfterMs?: number;
 }
 
@@ -62,7 +65,7 @@ export function createRelay(
     log.info(summariseConfig(config), "settings");
     for (const line of missingSettings(config)) log.warn(line);
     const verify = checkSecrets(config);
-    const core = await openCore(config, log, opened);
+    const core = await openCore(config, log, opened, "with the fleet", stuckAfterMs);
     const works = config.roles.includes("dispatch") || config.roles.includes("publish");
     if (!core.rules.current() && works) {
       log.warn(

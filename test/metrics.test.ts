@@ -1,8 +1,11 @@
 import { expect, test } from "vitest";
 import { sign } from "../src/producers/signatures.ts";
+import { keysOf } from "../src/queues/names.ts";
+import { createOldestTasks } from "../src/queues/oldest-tasks.ts";
 import { eventually } from "./support/eventually.ts";
-import { startPrivateRedis } from "./support/redis.ts";
+import { newNamespace, openRedis, startPrivateRedis } from "./support/redis.ts";
 import { type LocalRelay, openSite, type Site, WEBHOOK_SECRET } from "./support/relay.ts";
+import { releaseLater } from "./support/release.ts";
 import { scrape, valueOf } from "./support/scrape.ts";
 
 const load = { table: "orders_{jobGroupId}", action: "load", settleAfter: "1s", backoff: "100ms" };
@@ -77,6 +80,9 @@ test("the age of a target's oldest task counts what waits and leaves out what is
   const age = async (target: string) =>
     valueOf(await scrape(relay), "publish_relay_oldest_task_seconds", { target });
   await eventually(async () => (await age("finance")) === 0, { what: "finance has nothing open" });
+  const paused = async (target: string) =>
+    valueOf(await scrape(relay), "publish_relay_target_paused", { target });
+  expect([await paused("sales"), await paused("finance")]).toEqual([1, 0]);
   const first = await age("sales");
   expect(first).toBeGreaterThan(0);
   expect(await age("sales")).toBeGreaterThan(first ?? Infinity);
@@ -88,9 +94,61 @@ test("the age of a target's oldest task counts what waits and leaves out what is
   expect(await age("sales")).toBe(0);
 });
 
+test("the oldest task of a target is found behind however many of the others, and not guessed", async () => {
+  const redis = openRedis();
+  const keys = keysOf(newNamespace());
+  const nowUs = Date.now() * 1_000;
+  const of = (queue: string, n: number, ageMs: number) => [
+    nowUs - ageMs * 1_000 - n,
+    `${queue}\tt${n}\t${n}\ttask:${n}`,
+  ];
+  const many = Array.from({ length: 1_200 }, (_, i) => of("publish.sales", i, 7_200_000)).flat();
+  await redis.zadd(keys.open, ...many, ...of("publish.finance", 9_999, 3_600_000));
+  releaseLater(() => redis.del(keys.open));
+  const look = createOldestTasks(redis, keys, 500);
+  const ages = await look(["publish.sales", "publish.finance", "publish.idle"]);
+  expect(ages.get("publish.sales")).toBeGreaterThanOrEqual(7_200_000);
+  expect(ages.get("publish.finance")).toBeGreaterThanOrEqual(3_600_000);
+  expect(ages.get("publish.finance")).toBeLessThan(3_700_000);
+  expect(ages.get("publish.idle")).toBe(0);
+
+  // More than are looked at: what was not found is left out.
+  const most = await createOldestTasks(redis, keys, 500, 1_000)(["publish.sales", "publish.finance"]);
+  expect([...most.keys()]).toEqual(["publish.sales"]);
+});
+
+test("a completion that is not dispatched is told with its age, and what became of those that are is counted", async () => {
+  const site = await openSite({
+    rules: {
+      targets: { ...TARGETS, sales: { ...TARGETS.sales, freshness: "15m" } },
+      rules: [{ name: "one", when: { recipe: 27 }, publish: [{ target: "sales", ...load }] }],
+    },
+  });
+  await site.queue("completions").pause();
+  const relay = await site.start();
+  const of = async (name: string, labels: Record<string, string> = {}) =>
+    valueOf(await scrape(relay), `publish_relay_${name}`, labels);
+  expect(await of("oldest_completion_seconds")).toBe(0);
+  expect(await of("completions_total", { outcome: "no-rule" })).toBe(0);
+  expect(await of("freshness_goal_seconds", { target: "sales" })).toBe(900);
+  expect(await of("freshness_goal_seconds", { target: "finance" })).toBeUndefined();
+
+  await relay.report(site.simulator.createJobGroup({ webhook: false, recipeId: 27 }));
+  await relay.report(site.simulator.createJobGroup({ webhook: false, recipeId: 28 }));
+  await eventually(async () => ((await of("oldest_completion_seconds")) ?? 0) >= 1);
+  await site.queue("completions").resume();
+  await eventually(async () => (await of("completions_total", { outcome: "dispatched" })) === 1);
+  await eventually(async () => (await of("completions_total", { outcome: "no-rule" })) === 1);
+  await eventually(async () => (await of("oldest_completion_seconds")) === 0);
+});
+
 test("each webhook is counted by how it ended", async () => {
   const site = await openTwo();
   const relay = await site.start();
+  // Told from the start, so that a burst before the next scrape is an increase.
+  const first = await scrape(relay);
+  for (const result of ["accepted", "unauthorized", "unavailable", "aborted"])
+    expect(valueOf(first, "publish_relay_webhooks_total", { result })).toBe(0);
   const id = site.simulator.createJobGroup({ webhook: false });
   await relay.report(id);
   await relay.report(id);

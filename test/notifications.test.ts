@@ -5,6 +5,7 @@ import { createDelivery } from "../src/notifications/deliver.ts";
 import { eventually } from "./support/eventually.ts";
 import { API_TOKEN, openSite, type Site } from "./support/relay.ts";
 import { NOTIFY_SECRET, startReceiver } from "./support/receiver.ts";
+import { scrape, valueOf } from "./support/scrape.ts";
 import { keysOf } from "../src/queues/names.ts";
 import { openRedis } from "./support/redis.ts";
 
@@ -61,6 +62,27 @@ test("a failed task is told of with all that a person needs, and so is the first
   expect(recovered.data.text).toMatch(/^sales publishes again: /);
   expect(receiver.requests.map(({ type }) => type)).toEqual(["task.failed", "recovered"]);
   expect(new Set(receiver.requests.map(({ id }) => id)).size).toBe(2);
+
+  const counted = async (result: string) =>
+    valueOf(await scrape(relay), "publish_relay_notifications_total", { result });
+  await eventually(async () => (await counted("delivered")) === 2);
+  const jobs = { queue: "notifications", state: "waiting" };
+  expect(valueOf(await scrape(relay), "publish_relay_queue_jobs", jobs)).toBe(0);
+  expect(await counted("given-up")).toBe(0);
+});
+
+test("a notification to an address that is gone for good is given up, and counted so", async () => {
+  const receiver = await startReceiver();
+  receiver.answer(410);
+  const site = await openNotified([receiver.url]);
+  const relay = await site.start();
+  site.simulator.addFault({ kind: "status", status: 400, times: 1 });
+  await relay.report(newGroup(site));
+  await eventually(async () => {
+    const result = { result: "given-up" };
+    return valueOf(await scrape(relay), "publish_relay_notifications_total", result) === 1;
+  });
+  expect(receiver.requests).toHaveLength(1);
 });
 
 test("a parked task is told of, and once nothing is parked any more that is, by a relay that starts later", async () => {

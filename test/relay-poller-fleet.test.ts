@@ -1,7 +1,7 @@
 import { expect, test } from "vitest";
 import { mendPollSchedule } from "../src/queues/poll-schedule.ts";
 import { eventually } from "./support/eventually.ts";
-import { metric, NO_WEBHOOKS, openPolled, reportsOf, turnFromNow } from "./support/polled.ts";
+import { metric, NO_WEBHOOKS, openPolled, reportsOf, turned, turnFromNow } from "./support/polled.ts";
 import { nextRequest } from "./support/relay.ts";
 
 test("a process killed with -9 in the middle of a turn: another goes on, and nothing is missed or reported twice", async () => {
@@ -58,7 +58,7 @@ test("the interval is the newest start's; switched off there is no schedule, and
   await first.stop();
   const second = await site.start({ POLL_INTERVAL: "20m" });
   expect(await every()).toEqual([1_200_000]);
-  await eventually(async () => (await metric(second, "poll_lag_seconds")) !== undefined);
+  await turned(site);
   await second.stop();
 
   const off = await site.start({ POLL_INTERVAL: "off" });
@@ -73,7 +73,7 @@ test("the interval is the newest start's; switched off there is no schedule, and
 test("switched off is said of one process: one that still polls makes the schedule again, with its own interval", async () => {
   const site = await openPolled(NO_WEBHOOKS);
   const polls = await site.start({ POLL_INTERVAL: "10m" });
-  await eventually(async () => (await metric(polls, "poll_lag_seconds")) !== undefined);
+  await turned(site);
   const queue = site.queue("poll");
   await site.start({ POLL_INTERVAL: "off" });
   expect(await queue.getJobSchedulersCount()).toBe(0);

@@ -1,7 +1,7 @@
 import { setTimeout } from "node:timers/promises";
 import { expect, test } from "vitest";
 import { eventually } from "./support/eventually.ts";
-import { metric, NO_WEBHOOKS, openPolled, reportsOf, turnFromNow } from "./support/polled.ts";
+import { metric, NO_WEBHOOKS, openPolled, reportsOf, turned, turnFromNow } from "./support/polled.ts";
 
 test("with webhooks off, what finishes is found and published; what had finished before, and other kinds, are not", async () => {
   const site = await openPolled({ POLL_INTERVAL: "1s", ...NO_WEBHOOKS });
@@ -89,7 +89,7 @@ test("300 job groups of an outage are all found, in several turns that follow at
   const { simulator } = site;
   simulator.set({ maxLimit: 40 });
   const first = await site.start();
-  await eventually(async () => (await metric(first, "poll_lag_seconds")) !== undefined);
+  await turned(site);
   await first.stop();
   const ids = Array.from({ length: 300 }, () => simulator.createJobGroup({ webhook: false }));
 
@@ -152,4 +152,11 @@ test("the board shows the turns and what they found", async () => {
   const poll = queues.find(({ name }) => name === "poll");
   expect(poll?.description).toContain("no webhook told of");
   expect(JSON.stringify(poll?.jobs)).toContain("Looked at 1 page");
+});
+
+test("the lag of a poller that has never read the list counts from its begin", async () => {
+  const site = await openPolled({ POLL_INTERVAL: "1s", ...NO_WEBHOOKS });
+  site.simulator.addFault({ kind: "status", status: 403, on: "jobLibrary" });
+  const relay = await site.start();
+  await eventually(async () => ((await metric(relay, "poll_lag_seconds")) ?? 0) >= 2);
 });

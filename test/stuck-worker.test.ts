@@ -35,7 +35,7 @@ function hangFetches(queueName: string): () => void {
 
 async function openWatched(
   handle: (run: Run, data: unknown) => Promise<Outcome>,
-  mayRun: () => boolean = () => true,
+  mayRun: () => boolean | Promise<boolean> = () => true,
 ) {
   const connection = openRedis();
   const name = newNamespace();
@@ -188,4 +188,32 @@ test("while the gate is shut or the breaker open, nothing is asked of a worker",
   shut = false;
   await eventually(() => alarms() > 0);
   letGo();
+});
+
+test("a look that does not come back is given up, and the next one is taken", async () => {
+  let looks = 0;
+  const { queue, open, alarms } = await openWatched(
+    done,
+    () => ++looks > 1 || new Promise<boolean>(() => {}),
+  );
+  await queue.add("task", "one");
+  const letGo = hangFetches(queue.name);
+  open();
+  await eventually(() => alarms() > 0);
+  letGo();
+});
+
+test("it stays stuck from the alarm until the worker in its place has taken a job", async () => {
+  const { queue, open, alarms } = await openWatched(done);
+  await queue.add("task", "one");
+  const letGo = hangFetches(queue.name);
+  const worker = open();
+  await eventually(() => alarms() === 1);
+  // Over many looks, up to the next alarm.
+  const seen = new Set<boolean>();
+  await eventually(() => seen.add(worker.isStuck()) && alarms() === 2);
+  expect([...seen]).toEqual([true]);
+  letGo();
+  await eventually(async () => (await queue.getCompletedCount()) === 1);
+  await eventually(() => !worker.isStuck());
 });

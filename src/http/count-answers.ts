@@ -1,7 +1,8 @@
 import type { Handler } from "../producers/problem.ts";
+import type { WebhookResult } from "./metrics/webhook-results.ts";
 
 /** What came of a request whose answer has this status. */
-const RESULTS: Readonly<Record<number, string>> = {
+const RESULTS: Readonly<Record<number, WebhookResult>> = {
   200: "test",
   400: "malformed",
   401: "unauthorized",
@@ -16,7 +17,7 @@ const RESULTS: Readonly<Record<number, string>> = {
  * Tells of each request how it ended: by its answer's status, `other` for one that is not listed, `aborted` when the
  * sender hung up before. A 202 is not told here: its status does not say whether it was a duplicate.
  */
-export function countAnswers(handler: Handler, told: (result: string) => void): Handler {
+export function countAnswers(handler: Handler, told: (result: WebhookResult) => void): Handler {
   return (req, res) => {
     res.once("close", () => {
       if (!res.writableFinished) told("aborted");

@@ -1,4 +1,5 @@
 import { Redis } from "ioredis";
+import { watchConnection } from "./connection-watch.ts";
 import { writeTogether } from "./write-together.ts";
 
 export interface Connections {
@@ -8,13 +9,23 @@ export interface Connections {
   readonly work: Redis;
   /** Resolves once both are connected; rejects when they are closed before. */
   readonly reached: () => Promise<void>;
+  /** How often one of them was made anew because it was silent. */
+  readonly renewed: () => number;
   readonly close: () => Promise<void>;
+}
+
+export interface ConnectionOptions {
+  /** A connection on which Redis answers nothing for so long is made anew; default one minute. */
+  readonly silentAfterMs?: number;
+  /** Told of each that is, by its name. */
+  readonly onSilent?: (connection: "ingest" | "work") => void;
 }
 
 /** How often a connection is tried again while Redis is away. */
 const RETRY_MAX_MS = 1_000;
 /** A goodbye to Redis is waited for so long. */
 const QUIT_MS = 500;
+const SILENT_AFTER_MS = 60_000;
 
 const retryStrategy = (times: number): number => Math.min(50 * times, RETRY_MAX_MS);
 const patient = { maxRetriesPerRequest: null, retryStrategy };
@@ -36,7 +47,11 @@ export async function closeSoon(redis: Redis): Promise<void> {
 }
 
 /** Opens the connections of a process; `onError` is told of every loss, and they are found again by themselves. */
-export function openConnections(url: string, onError: (error: Error) => void): Connections {
+export function openConnections(
+  url: string,
+  onError: (error: Error) => void,
+  { silentAfterMs = SILENT_AFTER_MS, onSilent }: ConnectionOptions = {},
+): Connections {
   const open = (options: typeof patient | typeof impatient): Redis => {
     const redis = new Redis(url, options);
     // Every worker and queue that shares the connection listens on it.
@@ -47,11 +62,23 @@ export function openConnections(url: string, onError: (error: Error) => void): C
   };
   const ingest = open(impatient);
   const work = open(patient);
+  let renewed = 0;
+  const watch = (redis: Redis, name: "ingest" | "work"): (() => void) =>
+    watchConnection(redis, {
+      silentAfterMs,
+      onSilent: () => {
+        renewed++;
+        onSilent?.(name);
+      },
+    });
+  const watches = [watch(ingest, "ingest"), watch(work, "work")];
   return {
     ingest,
     work,
     reached: async () => void (await Promise.all([ingest, work].map(whenReady))),
+    renewed: () => renewed,
     close: async () => {
+      for (const end of watches) end();
       await Promise.all([ingest, work].map(closeSoon));
     },
   };

@@ -59,7 +59,7 @@ export interface PollFigures {
   readonly found: number;
   /** Completions that a webhook should have reported, and none did. */
   readonly losses: number;
-  /** Since the list was looked through to its end; absent when it never was, or the poller is off. */
+  /** Since the list was looked through to its end, or since the poller began when it never was; absent: it is off. */
   readonly lagMs?: number;
 }
 
@@ -75,6 +75,8 @@ export interface PollStore {
   /** Is done with held ones; answers those that this call was the one to be done with. */
   settle<T extends Held & { readonly as: Settled }>(done: readonly T[]): Promise<T[]>;
   figures(): Promise<PollFigures>;
+  /** The poller begins, unless it has before: its lag counts from now on. */
+  switchedOn(): Promise<void>;
   /** The poller is switched off: its lag says nothing any more. Where it stood is kept. */
   switchedOff(): Promise<void>;
 }
@@ -116,18 +118,23 @@ export function createPollStore(redis: Redis, keys: Keys): PollStore {
       return done.filter((_, i) => mine[i] === "1");
     },
     figures: async () => {
-      const [[found, losses, sweptAt], [seconds]] = await Promise.all([
-        redis.hmget(keys.pollState, "found", "losses", "sweptAt"),
+      const [[found, losses, sweptAt, onSince], [seconds]] = await Promise.all([
+        redis.hmget(keys.pollState, "found", "losses", "sweptAt", "onSince"),
         redis.time(),
       ]);
+      const from = sweptAt ?? onSince;
       return {
         found: Number(found ?? 0),
         losses: Number(losses ?? 0),
-        ...(sweptAt && { lagMs: Math.max(0, Number(seconds) - Number(sweptAt)) * 1_000 }),
+        ...(from && { lagMs: Math.max(0, Number(seconds) - Number(from)) * 1_000 }),
       };
     },
+    switchedOn: async () => {
+      const [seconds] = await redis.time();
+      await redis.hsetnx(keys.pollState, "onSince", String(seconds));
+    },
     switchedOff: async () => {
-      await redis.hdel(keys.pollState, "sweptAt");
+      await redis.hdel(keys.pollState, "sweptAt", "onSince");
     },
   };
 }

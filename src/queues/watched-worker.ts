@@ -1,3 +1,4 @@
+import { inTime } from "./in-time.ts";
 import { isRunnable } from "./runnable.ts";
 import { createWorker, type RunningWorker, type WorkerOptions } from "./worker.ts";
 
@@ -13,6 +14,8 @@ export interface Watch {
 
 /** Counted in looks, not by the clock: a process that was frozen has not watched. */
 const LOOKS = 12;
+/** A look that takes longer says nothing of the worker: it is Redis that does not answer. */
+const LOOK_MAX_MS = 5_000;
 
 /**
  * A worker that is watched: one that takes no job though it could is left behind, and another takes its place. What the
@@ -30,7 +33,11 @@ export function createWatchedWorker(options: WorkerOptions, watch: Watch): Runni
   let timer: NodeJS.Timeout | undefined;
 
   async function look(): Promise<void> {
-    const could = current.hasRoom() && (await isRunnable(queue, connection)) && (await watch.mayRun());
+    const asked = couldTake();
+    const limitMs = Math.min(LOOK_MAX_MS, watch.stuckAfterMs);
+    if (!(await inTime(asked, limitMs)))
+      throw new Error(`Redis did not tell within ${limitMs} ms how the queue ${queue.name} stands`);
+    const could = await asked;
     if (closed) return;
     if (!could || current.taken() !== takenBefore) {
       takenBefore = current.taken();
@@ -41,6 +48,9 @@ export function createWatchedWorker(options: WorkerOptions, watch: Watch): Runni
     inARow++;
     if (inARow >= LOOKS) renew();
   }
+
+  const couldTake = async (): Promise<boolean> =>
+    current.hasRoom() && (await isRunnable(queue, connection)) && (await watch.mayRun());
 
   function renew(): void {
     stuck = true;

@@ -37,6 +37,17 @@ export async function turnFromNow(site: Site): Promise<{ words: string }> {
   );
 }
 
+/** Resolves once a turn of the poller has read the list. */
+export async function turned(site: Site): Promise<void> {
+  await eventually(
+    async () => {
+      const jobs = await site.queue("poll").getJobs(["completed"]);
+      return jobs.some(({ returnvalue }) => (returnvalue as { pages?: number } | null)?.pages);
+    },
+    { what: "a turn of the poller that read the list" },
+  );
+}
+
 /** Who reported a job group, and when, in their order. */
 export async function reportsOf(relay: Door, id: number): Promise<{ source: string; at: number }[]> {
   const story = (await relay.story(id)) as { completion?: { reports: { source: string; at: string }[] } };

@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Counter, Histogram, type Registry } from "prom-client";
 import { gaugesOf } from "./shared-metrics.ts";
+import { WEBHOOK_RESULTS, type WebhookResult } from "./webhook-results.ts";
 
 /** What is told to the counters of this process, each as it happens. Labels are names of the rules file and closed sets. */
 export interface Counts {
@@ -10,10 +11,17 @@ export interface Counts {
   /** A task ended. The times are told of a publish that was ours and went well. */
   readonly ended: (target: string, outcome: string, times?: PublishTimes) => void;
   /** A webhook was answered. */
-  readonly webhook: (result: string) => void;
+  readonly webhook: (result: WebhookResult) => void;
+  /** A completion's dispatch ended. */
+  readonly completion: (outcome: string) => void;
+  /** A notification was delivered to an address, or given up. */
+  readonly notification: (result: NotificationResult) => void;
   /** A worker that had stopped to take jobs was made anew. */
   readonly workerStuck: (queue: string) => void;
 }
+
+const NOTIFICATION_RESULTS = ["delivered", "given-up"] as const;
+export type NotificationResult = (typeof NOTIFICATION_RESULTS)[number];
 
 export interface PublishTimes {
   /** From the platform's acceptance to the end. */
@@ -26,6 +34,8 @@ export interface PublishTimes {
 export interface OwnState {
   readonly rulesRefused: boolean;
   readonly ready: boolean;
+  /** How often a connection to Redis was made anew because it was silent. */
+  readonly renewed: number;
   /** The targets that have series from the start: what is 0 is told, so that the first event is seen as one. */
   readonly targets: readonly string[];
   /** The same for queues. */
@@ -33,6 +43,7 @@ export interface OwnState {
 }
 
 const OUTCOMES = ["published", "failed", "parked", "superseded"];
+const DISPATCHES = ["dispatched", "no-rule", "skipped", "unknown", "failed"];
 const RETRIES = [
   "job-failed",
   "not-applied",
@@ -94,10 +105,27 @@ export function createOwnMetrics(
     FRESHNESS_BUCKETS,
   );
   const webhooks = counter("webhooks_total", "Webhooks that this process answered, by result", ["result"]);
+  for (const result of WEBHOOK_RESULTS) webhooks.inc({ result }, 0);
+  const completions = counter("completions_total", "Completions whose dispatch ended in this process", [
+    "outcome",
+  ]);
+  for (const outcome of DISPATCHES) completions.inc({ outcome }, 0);
+  const notifications = counter(
+    "notifications_total",
+    "Notifications of this process, one per address, by what became of them",
+    ["result"],
+  );
+  for (const result of NOTIFICATION_RESULTS) notifications.inc({ result }, 0);
   const stuck = counter(
     "worker_stuck_total",
     "Workers of this process that had stopped to take jobs, and were made anew",
     ["queue"],
+  );
+
+  const renewed = counter(
+    "redis_silent_total",
+    "Connections of this process on which Redis answered nothing, and that were made anew",
+    [],
   );
 
   let watched: readonly string[] = [];
@@ -123,10 +151,14 @@ export function createOwnMetrics(
         if (times.freshMs !== undefined) freshness.observe({ target }, times.freshMs / 1_000);
       },
       webhook: (result) => webhooks.inc({ result }),
+      completion: (outcome) => completions.inc({ outcome }),
+      notification: (result) => notifications.inc({ result }),
       workerStuck: (queue) => stuck.inc({ queue }),
     },
     show: (state) => {
       ready.set(state.ready ? 1 : 0);
+      renewed.reset();
+      renewed.inc(state.renewed);
       refused.set(state.rulesRefused ? 1 : 0);
       for (const target of state.targets) begin(target);
       for (const queue of watched) if (!state.queues.includes(queue)) stuck.remove({ queue });

@@ -9,10 +9,16 @@ export interface Readings {
   readonly rulesVersions: number;
   /** `shutMs` is 0 while it is open; `reason` says why it is not. */
   readonly gate: { readonly shutMs: number; readonly reason: string };
+  /** Age of the oldest completion that is not dispatched yet; 0: there is none. */
+  readonly oldestCompletionMs: number;
   readonly targets: readonly {
     readonly target: string;
     readonly breaker: { readonly open: boolean; readonly failures: number };
-    /** Absent: it has no task that is looked at. */
+    /** Its queue is paused: nothing is started there until somebody lets it go on. */
+    readonly paused: boolean;
+    /** Absent: the rules set no goal. */
+    readonly freshnessMs?: number;
+    /** 0: it has none; absent: it is not known. */
     readonly oldestMs?: number;
     /** Milliseconds by cause, of the waits that are over. */
     readonly waited: Readonly<Partial<Record<WaitCause, number>>>;
@@ -47,6 +53,14 @@ export function createSharedMetrics(registry: Registry): (readings: Readings | u
     "Age of a target's oldest publish task that has not ended and is not parked; in all processes",
     ["target"],
   );
+  const paused = gauge("target_paused", "1 while a target's queue is paused; in all processes", ["target"]);
+  const goal = gauge("freshness_goal_seconds", "The goal that the rules set for a target's freshness", [
+    "target",
+  ]);
+  const oldestCompletion = gauge(
+    "oldest_completion_seconds",
+    "Age of the oldest completion that is not dispatched yet; in all processes",
+  );
   const found = new Counter({
     name: "publish_relay_poll_found_total",
     help: "Completions that nobody but the poller reported, in all processes",
@@ -65,10 +79,10 @@ export function createSharedMetrics(registry: Registry): (readings: Readings | u
   });
   const lag = gauge(
     "poll_lag_seconds",
-    "Since the platform's list was looked through to its end, in all processes; absent: nobody polls",
+    "Since the platform's list was looked through to its end, or since the poller began, in all processes; absent: nobody polls",
   );
-  const single = [ping, used, max, versions, shut, lag, found, losses];
-  const labelled = [jobs, reason, open, failures, oldest, waits];
+  const single = [ping, used, max, versions, shut, lag, oldestCompletion, found, losses];
+  const labelled = [jobs, reason, open, failures, oldest, paused, goal, waits];
 
   return (readings) => {
     for (const metric of single) metric.remove();
@@ -86,10 +100,13 @@ export function createSharedMetrics(registry: Registry): (readings: Readings | u
     shut.set(readings.gate.shutMs / 1_000);
     for (const one of GATE_REASONS)
       reason.set({ reason: one }, readings.gate.shutMs > 0 && readings.gate.reason === one ? 1 : 0);
-    for (const { target, breaker, oldestMs, waited } of readings.targets) {
+    oldestCompletion.set(readings.oldestCompletionMs / 1_000);
+    for (const { target, breaker, paused: isPaused, freshnessMs, oldestMs, waited } of readings.targets) {
       open.set({ target }, breaker.open ? 1 : 0);
       failures.set({ target }, breaker.failures);
-      oldest.set({ target }, (oldestMs ?? 0) / 1_000);
+      paused.set({ target }, isPaused ? 1 : 0);
+      if (freshnessMs !== undefined) goal.set({ target }, freshnessMs / 1_000);
+      if (oldestMs !== undefined) oldest.set({ target }, oldestMs / 1_000);
       for (const cause of WAIT_CAUSES)
         if (cause !== "queue") waits.inc({ target, cause }, (waited[cause] ?? 0) / 1_000);
     }
