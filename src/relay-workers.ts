@@ -1,5 +1,6 @@
 import type { Job } from "bullmq";
 import type { Logger } from "pino";
+import type { Notices } from "./notifications/notices.ts";
 import { logHandled } from "./outcome-log.ts";
 import { type DispatchDeps, dispatchCompletion } from "./processors/dispatch-completion.ts";
 import type { PublishPlatform } from "./processors/publish-task.ts";
@@ -63,6 +64,7 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
           );
           await refreshSummary(deps, jobGroupId);
           logHandled(log, "dispatch", { jobGroupId }, startedAt, outcome);
+          await tellOfDispatch(deps.notifier.notices, jobGroupId, outcome);
           return outcome;
         }),
       // A report may have come between the end of the dispatch and the end of its job.
@@ -83,6 +85,12 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
       onCompleted: (job) => refreshSummary(deps, (job.data as { jobGroupId: number }).jobGroupId),
     }),
   ];
+}
+
+async function tellOfDispatch(notices: Notices, jobGroupId: number, outcome: Outcome): Promise<void> {
+  if (outcome.next === "fail") await notices.completionFailed(jobGroupId, outcome.words);
+  if (outcome.next === "done" && Reflect.get(outcome.value, "outcome") === "dispatched")
+    await notices.dispatched();
 }
 
 /**

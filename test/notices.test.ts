@@ -78,6 +78,7 @@ const lookAt = (
     notices,
     targets: () => [SALES],
     openTasks: () => Promise.resolve(new Map([["sales", { parked: 1, late: 0 }]])),
+    unhandled: () => Promise.resolve([]),
     isGateShut: () => Promise.resolve(true),
     isBreakerOpen: () => Promise.resolve(true),
     ...more,
@@ -214,10 +215,36 @@ test("a freshness goal that an open task is past is told once, and again when no
   await redis.del(keys.group(31), keys.group(32));
   await lookAt(one, { openTasks, targets });
   await lookAt(one, { openTasks, targets });
+  expect((await told()).at(-1)?.data.text).toMatch(
+    /^No open task of sales is over its freshness goal any more/,
+  );
   expect((await told()).map(({ type, data }) => `${type} ${data.trouble}`)).toEqual([
     "freshness.missed freshness.missed",
     "recovered freshness.missed",
   ]);
+});
+
+test("completions that are not dispatched for long are told once, and again when none is", async () => {
+  const { process, told, keys } = openFleet();
+  const one = process();
+  const redis = openRedis();
+  const { merge, unhandled } = createCompletionRecords(redis, keys, 60_000);
+  for (const id of [31, 32]) await merge(id, { source: "webhook", labels: {} });
+  await lookAt(one, { unhandled });
+  expect(await told()).toEqual([]);
+  await redis.zadd(keys.unhandled, (Date.now() - 21 * 60_000) * 1_000, "32");
+  await lookAt(one, { unhandled });
+  await lookAt(process(), { unhandled });
+  const [waits, ...more] = await told();
+  expect(more).toEqual([]);
+  expect(waits).toMatchObject({ type: "completion.waits", data: { jobGroupId: 32, waiting: 1 } });
+  expect(waits?.data.text).toMatch(
+    /^Completions are not dispatched: 1 was reported over 20m ago, the first of job group 32; the queue completions/,
+  );
+  await redis.zrem(keys.unhandled, "32");
+  await lookAt(one, { unhandled });
+  await lookAt(one, { unhandled });
+  expect((await told()).map(({ type }) => type)).toEqual(["completion.waits", "recovered"]);
 });
 
 test("an end that nobody saw is found: nothing is parked, the breaker closed, the gate open", async () => {

@@ -63,6 +63,26 @@ test("a failed task is told of with all that a person needs, and so is the first
   expect(new Set(receiver.requests.map(({ id }) => id)).size).toBe(2);
 });
 
+test("a dispatch that failed is told of, and the next that goes well", async () => {
+  const receiver = await startReceiver();
+  const site = await openNotified([receiver.url]);
+  const relay = await site.start();
+  const [refused, good] = [newGroup(site), newGroup(site)];
+  site.simulator.addFault({ kind: "status", status: 403, on: "any", jobGroupId: refused });
+  await relay.report(refused);
+  const failed = await receiver.next("completion.failed");
+  expect(failed.data).toMatchObject({
+    trouble: "completion.failed",
+    jobGroupId: refused,
+    link: `https://relay.example.com/job-groups/${refused}`,
+  });
+  expect(failed.data.text).toMatch(`The completion of job group ${refused} failed: `);
+  await relay.report(good);
+  expect((await receiver.next("recovered")).data.text).toMatch(/^Completions are dispatched again: /);
+  await site.ended(good);
+  expect(receiver.requests).toHaveLength(2);
+});
+
 test("a parked task is told of, and once nothing is parked any more that is, by a relay that starts later", async () => {
   const receiver = await startReceiver();
   const site = await openNotified([receiver.url], { deadline: "1s" });

@@ -14,6 +14,12 @@ export interface Notices {
   taskParked(plan: PublishPlan, record: Pick<TaskRecord, "words">): Promise<void>;
   /** A task of the target was published. */
   published(target: string): Promise<void>;
+  /** A dispatch ended, and its job group, or a part of it, is not published. */
+  completionFailed(jobGroupId: number, words: string): Promise<void>;
+  /** A completion was dispatched. */
+  dispatched(): Promise<void>;
+  /** Completions are not dispatched for long. */
+  completionsWait(facts: { readonly why: string; readonly jobGroupId: number }): Promise<void>;
   breakerOpen(target: string, failures: number, words: string): Promise<void>;
   breakerClosed(target: string): Promise<void>;
   gateShut(event: { readonly reason: string; readonly words: string }): Promise<void>;
@@ -66,6 +72,10 @@ export function createNotices({ store, send, log }: NoticesDeps): Notices {
     published: async (target) => {
       await Promise.all(FAILURES.map((errorClass) => recovered({ kind: "task.failed", target, errorClass })));
     },
+    completionFailed: (jobGroupId, words) =>
+      tell({ kind: "completion.failed" }, "event", { why: words, jobGroupId }),
+    dispatched: () => recovered({ kind: "completion.failed" }),
+    completionsWait: (facts) => tell({ kind: "completion.waits" }, "state", facts),
     breakerOpen: (target, failures, words) =>
       tell({ kind: "breaker.open", target }, "state", { why: `${failures} failures in a row: ${words}` }),
     breakerClosed: (target) => recovered({ kind: "breaker.open", target }),
@@ -83,6 +93,9 @@ export const NO_NOTICES: Notices = {
   taskFailed: nothing,
   taskParked: nothing,
   published: nothing,
+  completionFailed: nothing,
+  dispatched: nothing,
+  completionsWait: nothing,
   breakerOpen: nothing,
   breakerClosed: nothing,
   gateShut: nothing,

@@ -6,7 +6,14 @@ import { RECOVERED, SUM_UP, TROUBLE } from "./scripts/notice.ts";
 
 /** What goes wrong. `target` is absent for what is wrong with the platform as a whole. */
 export interface Trouble {
-  readonly kind: "task.failed" | "task.parked" | "breaker.open" | "gate.shut" | "freshness.missed";
+  readonly kind:
+    | "task.failed"
+    | "task.parked"
+    | "breaker.open"
+    | "gate.shut"
+    | "freshness.missed"
+    | "completion.failed"
+    | "completion.waits";
   readonly target?: string;
   /** Of failures of one target, those that are one trouble. */
   readonly errorClass?: string;
@@ -104,9 +111,9 @@ export function createNoticeStore(redis: Redis, keys: Keys, windows: NoticeWindo
       const found: Trouble[] = [];
       for (const key of await redis.smembers(standing)) {
         const one = troubleOf(key);
-        // The end of a failure is seen by a publish alone; that of the others is looked for.
+        // The end of a failure is seen by whatever goes well after it; that of the others is looked for.
         const lives =
-          one.kind === "task.failed"
+          one.kind === "task.failed" || one.kind === "completion.failed"
             ? await redis.exists(keys.notices.of(key))
             : await redis.pexpire(keys.notices.of(key), LIFETIME_MS);
         if (lives === 1) found.push(one);
