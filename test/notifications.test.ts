@@ -1,3 +1,4 @@
+import type { Job } from "bullmq";
 import { expect, test } from "vitest";
 import { type Config, readConfig } from "../src/config.ts";
 import { readAddresses } from "../src/notifications/addresses.ts";
@@ -61,6 +62,32 @@ test("a failed task is told of with all that a person needs, and so is the first
   expect(recovered.data.text).toMatch(/^sales publishes again: /);
   expect(receiver.requests.map(({ type }) => type)).toEqual(["task.failed", "recovered"]);
   expect(new Set(receiver.requests.map(({ id }) => id)).size).toBe(2);
+});
+
+test("a person's decision ends no trouble of failed tasks: only a publish does", async () => {
+  const receiver = await startReceiver();
+  const site = await openNotified([receiver.url], { deadline: "1s" });
+  const relay = await site.start();
+  const [failed, parked, good] = [newGroup(site), newGroup(site), newGroup(site)];
+  site.simulator.addFault({ kind: "status", status: 400, jobGroupId: failed, times: 1 });
+  site.simulator.addFault({ kind: "stuck", jobGroupId: parked, times: 1 });
+  await relay.report(failed);
+  await receiver.next("task.failed");
+  await relay.report(parked);
+  const task = String((await receiver.next("task.parked")).data["task"]);
+  await fetch(`${relay.url}/v1/tasks/${task}/resolve`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${API_TOKEN}` },
+    body: JSON.stringify({ outcome: "published", reason: "rows counted" }),
+  });
+  const job = () => site.queue("publish.sales").getJob(task) as Promise<Job>;
+  await eventually(async () => (await job()).isCompleted());
+  await (await job()).retry("completed");
+  await eventually(async () => (await job()).isCompleted());
+  const trouble = keysOf(site.namespace).notices.of("task.failed/sales/refused");
+  expect(await openRedis().hget(trouble, "open")).toBe("1");
+  await relay.report(good);
+  expect((await receiver.next("recovered")).data.text).toMatch(/^sales publishes again: /);
 });
 
 test("a dispatch that failed is told of, and the next that goes well", async () => {
