@@ -55,7 +55,7 @@ interface SendingParts extends NotifierParts {
   readonly targets: Pick<Targets, "list">;
   readonly gate: Pick<GateStore, "look">;
   readonly breakers: Pick<BreakerStore, "look">;
-  readonly completions: Pick<CompletionRecords, "unhandled">;
+  readonly completions: Pick<CompletionRecords, "read" | "unhandled">;
   readonly onError: (error: Error) => void;
 }
 
@@ -90,6 +90,7 @@ export function startNotifications(parts: SendingParts): () => Promise<void> {
       targets: targets.list,
       openTasks,
       unhandled: completions.unhandled,
+      tasksOf: async (id) => (await completions.read(id)).tasks,
       // Once the gate is open, the first answer takes its memory away.
       isGateShut: async () =>
         (await gate.look()).ms > 0 || (await connections.work.exists(keys.gateMemory)) === 1,

@@ -1,3 +1,4 @@
+import type { RecordedTask } from "../queues/completion-record.ts";
 import type { NoticeEntry, NoticeStore, Trouble } from "../queues/notice-store.ts";
 import type { OpenTasks } from "../queues/open-tasks.ts";
 import { formatDuration } from "../rules/duration.ts";
@@ -6,13 +7,14 @@ import type { Notices } from "./notices.ts";
 
 export interface LookDeps {
   readonly store: Pick<NoticeStore, "standing" | "sumUp" | "outbox">;
-  readonly notices: Pick<Notices, "freshnessMissed" | "completionsWait" | "recovered">;
+  readonly notices: Pick<Notices, "freshnessMissed" | "taskParked" | "completionsWait" | "recovered">;
   readonly send: (entry: NoticeEntry) => Promise<void>;
   readonly targets: () => readonly Target[];
   /** What stands open of each target's tasks; late by these goals, in milliseconds. */
   readonly openTasks: (goals: ReadonlyMap<string, number>) => Promise<ReadonlyMap<string, OpenTasks>>;
   /** Job groups whose completions were reported before this time (epoch milliseconds) and not dispatched, the first in front. */
   readonly unhandled: (beforeMs: number) => Promise<readonly number[]>;
+  readonly tasksOf: (jobGroupId: number) => Promise<readonly Pick<RecordedTask, "plan" | "record">[]>;
   readonly isGateShut: () => Promise<boolean>;
   readonly isBreakerOpen: (target: string) => Promise<boolean>;
 }
@@ -24,7 +26,7 @@ export interface LookDeps {
 const WAITS_LONG_MS = 20 * 60_000;
 
 /**
- * Finds what no event tells of: freshness goals that are missed, completions that wait, troubles that ended unseen, summaries that are due, and
+ * Finds what no event tells of, or told of before a process died: tasks that were parked, freshness goals that are missed, completions that wait, troubles that ended unseen, summaries that are due, and
  * notifications that a process did not bring on their way before it died.
  */
 export async function look(deps: LookDeps): Promise<void> {
@@ -35,8 +37,12 @@ export async function look(deps: LookDeps): Promise<void> {
       .flatMap(({ name, freshnessMs }) => (freshnessMs === undefined ? [] : [[name, freshnessMs]])),
   );
   const standing = await store.standing();
-  const asks = goals.size > 0 || standing.some(({ kind }) => kind === "task.parked");
-  const open = asks ? await deps.openTasks(goals) : new Map<string, OpenTasks>();
+  const open = await deps.openTasks(goals);
+  for (const jobGroupId of new Set([...open.values()].flatMap(({ untold = [] }) => untold))) {
+    for (const { plan, record } of await deps.tasksOf(jobGroupId)) {
+      if (record.state === "parked") await notices.taskParked(plan, record);
+    }
+  }
   for (const [target, goalMs] of goals) {
     const { late = 0, oldest } = open.get(target) ?? {};
     if (oldest) await notices.freshnessMissed(target, lateFacts(goalMs, late, oldest));

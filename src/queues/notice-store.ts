@@ -19,6 +19,15 @@ export interface Trouble {
   readonly errorClass?: string;
 }
 
+/** What is told once, whoever finds it: the job group's record keeps that it was. */
+export interface Once {
+  readonly jobGroupId: number;
+  /** Of the record. */
+  readonly field: string;
+  /** Tells one from the next. */
+  readonly value: string;
+}
+
 /** What has to be told, as it lies in the outbox until it is queued. */
 export interface NoticeEntry {
   /** The same one in every process, and no other one ever. */
@@ -45,6 +54,7 @@ export interface NoticeStore {
     trouble: Trouble,
     as: "event" | "state",
     detail: NoticeEntry["detail"],
+    once?: Once,
   ): Promise<NoticeEntry | undefined>;
   /** The trouble is over. */
   recovered(trouble: Trouble): Promise<NoticeEntry | undefined>;
@@ -85,19 +95,27 @@ const entrySchema = z.object({
 
 /** The troubles of the fleet in Redis: whichever process meets one, it is told once and then summed up. */
 export function createNoticeStore(redis: Redis, keys: Keys, windows: NoticeWindows = WINDOWS): NoticeStore {
-  const trouble = registerScript(redis, "relayTrouble", TROUBLE, 4);
+  const trouble = registerScript(redis, "relayTrouble", TROUBLE, 5);
   const recovered = registerScript(redis, "relayRecovered", RECOVERED, 3);
   const sumUp = registerScript(redis, "relaySumUp", SUM_UP, 2);
   const { due, standing, outbox } = keys.notices;
 
   return {
-    trouble: async (one, as, detail) => {
+    trouble: async (one, as, detail, once) => {
       const key = keyOf(one);
       const counts = as === "event" ? 1 : 0;
       return readEntry(
         await trouble(
-          [keys.notices.of(key), due, standing, outbox],
-          [key, counts, windows.firstMs, LIFETIME_MS, JSON.stringify(detail)],
+          [keys.notices.of(key), due, standing, outbox, once ? keys.group(once.jobGroupId) : outbox],
+          [
+            key,
+            counts,
+            windows.firstMs,
+            LIFETIME_MS,
+            JSON.stringify(detail),
+            once?.field ?? "",
+            once?.value ?? "",
+          ],
         ),
       );
     },
