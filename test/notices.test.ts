@@ -53,7 +53,7 @@ function openFleet() {
       queue,
       store,
       readAddresses(["http://127.0.0.1:9/a"]),
-      "https://relay.example/",
+      "https://relay.example",
     );
     const notices = createNotices({
       store,

@@ -1,8 +1,10 @@
 import type { Job } from "bullmq";
 import { expect, test } from "vitest";
-import { type Config, readConfig } from "../src/config.ts";
+import { type Config, ConfigError, readConfig } from "../src/config.ts";
 import { readAddresses } from "../src/notifications/addresses.ts";
 import { createDelivery } from "../src/notifications/deliver.ts";
+import { toNotification } from "../src/notifications/notification.ts";
+import type { NoticeEntry } from "../src/queues/notice-store.ts";
 import { eventually } from "./support/eventually.ts";
 import { API_TOKEN, openSite, type Site } from "./support/relay.ts";
 import { NOTIFY_SECRET, startReceiver } from "./support/receiver.ts";
@@ -245,4 +247,38 @@ test("an address that cannot be one is refused without a word of it", () => {
   const wrong = { NOTIFY_URLS: "hooks.example.com/T0/secret-path", NOTIFY_SECRET };
   expect(() => readConfig(wrong)).toThrow(/^NOTIFY_URLS must be addresses that begin with http/);
   expect(() => readConfig(wrong)).not.toThrow(/secret-path/);
+});
+
+test("a login in NOTIFY_URLS that cannot be read is refused in words that hold none of it", () => {
+  const wrong = { NOTIFY_URLS: "http://a%zz:pw-of-it@hooks.example.com/x", NOTIFY_SECRET };
+  expect(() => readConfig(wrong)).toThrow(ConfigError);
+  expect(() => readConfig(wrong)).toThrow(/^NOTIFY_URLS has a login with a % that is no escape[^@]*$/);
+});
+
+test.each(["https://me:pw@relay.example", "https://relay.example/?a=1", "https://relay.example/#a"])(
+  "PUBLIC_URL %s is refused",
+  (PUBLIC_URL) => {
+    expect(() => readConfig({ PUBLIC_URL })).toThrow(/^PUBLIC_URL must hold no login, query or fragment/);
+  },
+);
+
+test.each([
+  ["https://relay.example", "https://relay.example/board"],
+  ["https://relay.example/", "https://relay.example/board"],
+  ["https://relay.example:8443/a/b?", "https://relay.example:8443/a/b/board"],
+  ["https://relay.example/a/", "https://relay.example/a/board"],
+])("with PUBLIC_URL %s the board is told as %s", (PUBLIC_URL, link) => {
+  const entry: NoticeEntry = {
+    id: "1",
+    trouble: { kind: "gate.shut" },
+    what: "first",
+    count: 1,
+    at: 0,
+    since: 0,
+    countSince: 0,
+    open: true,
+    detail: { why: "401" },
+  };
+  const { body } = toNotification(entry, readConfig({ PUBLIC_URL }).notify.publicUrl);
+  expect(body.data.link).toBe(link);
 });

@@ -29,12 +29,12 @@ interface NotificationData {
 
 const TEXT_MAX = 1_000;
 
-/** Words for an entry of the outbox. `publicUrl` is where people reach the relay. */
+/** Words for an entry of the outbox. `publicUrl` is where people reach the relay, without a slash at its end. */
 export function toNotification(entry: NoticeEntry, publicUrl: string | undefined): Notification {
   const { trouble, what, detail, at, since, countSince, count } = entry;
   const over = what === "recovered";
   const why = typeof detail["why"] === "string" ? clip(detail["why"]) : undefined;
-  const link = publicUrl && publicUrl.replace(/\/+$/, "") + pathOf(entry);
+  const link = publicUrl && publicUrl + pathOf(entry);
   const data: NotificationData = {
     text: [textOf(entry, why), link].filter(Boolean).join(" "),
     trouble: trouble.kind,
