@@ -48,9 +48,13 @@ export interface PublishParts {
 
 /** Runs a publish task's job. */
 export async function publish(deps: PublishParts, job: Job, run: Run, token: string): Promise<Outcome> {
-  const plan = readPlan(job);
-  if (typeof plan === "string") return { next: "fail", outcome: "failed", words: plan };
   const startedAt = Date.now();
+  const plan = readPlan(job);
+  if (typeof plan === "string") {
+    const refused: Outcome = { next: "fail", outcome: "failed", words: plan };
+    logHandled(deps.log, "publish", { taskId: job.id, queue: job.queueName }, startedAt, refused);
+    return refused;
+  }
   // A replayed task that waits for the pace keeps nobody from asking.
   const inTurn = deps.targets.find(plan.target)?.rateLimit !== undefined && !isReplayed(plan);
   const turn = inTurn ? deps.turnOf(plan.target) : atOnce;
