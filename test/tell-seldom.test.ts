@@ -1,5 +1,3 @@
-import { pino } from "pino";
-import { Writable } from "node:stream";
 import { expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
 import { NO_NOTICES } from "../src/notifications/notices.ts";
@@ -8,10 +6,10 @@ import { openPlatform } from "../src/relay-platform.ts";
 import { createRelay } from "../src/relay.ts";
 import { createTellSeldom } from "../src/tell-seldom.ts";
 import { eventually } from "./support/eventually.ts";
+import { createKeptLog } from "./support/logged.ts";
 import { openSite } from "./support/relay.ts";
 import { releaseLater } from "./support/release.ts";
 
-type Line = Readonly<Record<string, unknown>>;
 const rules = {
   targets: { sales: { connection: 2, schema: "public" } },
   rules: [{ name: "all", when: "all", publish: [{ target: "sales", table: "orders", action: "load" }] }],
@@ -34,14 +32,7 @@ test("what lasts is told at first, then once in ten minutes, and after its end a
 
 async function openLogged(env: Readonly<Record<string, string>> = {}) {
   const site = await openSite({ rules, env });
-  const lines: Line[] = [];
-  const stream = new Writable({
-    write: (chunk: Buffer, _encoding, done) => {
-      lines.push(JSON.parse(chunk.toString()) as Line);
-      done();
-    },
-  });
-  const log = pino({ level: "debug" }, stream);
+  const { log, lines } = createKeptLog();
   return {
     site,
     log,
