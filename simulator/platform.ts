@@ -90,6 +90,13 @@ export interface Connection {
   reachable: boolean;
 }
 
+interface Recipe {
+  readonly name: string | null;
+  readonly flowId: number | null;
+  /** What its own outputs are written as. */
+  readonly formats?: string[];
+}
+
 interface Token {
   readonly expiresAt: number;
   readonly mayPublish: boolean;
@@ -101,7 +108,7 @@ export function createPlatform() {
   // Sorted, so that the job library pages from its end without a sort.
   const jobGroupIds: number[] = [];
   const flows = new Map<number, string | null>();
-  const recipes = new Map<number, { name: string | null; flowId: number | null }>();
+  const recipes = new Map<number, Recipe>();
   const connections = new Map<number, Connection>();
   const tokens = new Map<string, Token>();
   const executions = new Set<string>();
@@ -147,7 +154,7 @@ export function createPlatform() {
   /** Tokens are replaced as a whole; flows, recipes and connections are added or overwritten by id. */
   function applyData(patch: SettingsPatch): void {
     for (const { id, name } of patch.flows ?? []) flows.set(id, name);
-    for (const { id, name, flowId } of patch.recipes ?? []) recipes.set(id, { name, flowId });
+    for (const { id, ...recipe } of patch.recipes ?? []) recipes.set(id, recipe);
     for (const { vendor = "redshift", write = true, reachable = true, ...rest } of patch.connections ?? []) {
       connections.set(rest.id, { ...rest, vendor, write, reachable });
     }

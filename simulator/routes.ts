@@ -75,12 +75,15 @@ const ROUTES: Record<RouteKind, Handler> = {
   createWebhook: ({ body }, world) => createWebhookRoute(body, world),
   person: () => ok({ id: 1, name: "Simulated Person", email: "person@example.com", state: "active" }),
   workspace: () => ok({ id: 1, name: "simulator", slug: "simulator" }),
-  spec: () =>
-    ok({
+  spec: (_, { settings }) => {
+    // A tenant without a route does not name it either.
+    const isServed = (path: string): boolean => settings.publishRoute || !path.endsWith("/publish");
+    return ok({
       openapi: "3.0.0",
       info: { title: "Designer Cloud (simulated)", version: "v4" },
-      paths: Object.fromEntries(PATHS.map((path) => [path, {}])),
-    }),
+      paths: Object.fromEntries(PATHS.filter(isServed).map((path) => [path, {}])),
+    });
+  },
   unknown: ({ method, path }) => routeNotFound(method, path),
 };
 

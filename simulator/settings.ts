@@ -52,7 +52,15 @@ export const settingsSchema = z.strictObject({
   /** A name or flow of null: the platform does not tell it. */
   flows: z.array(z.strictObject({ id: z.int(), name: z.string().nullable() })).exactOptional(),
   recipes: z
-    .array(z.strictObject({ id: z.int(), name: z.string().nullable(), flowId: z.int().nullable() }))
+    .array(
+      z.strictObject({
+        id: z.int(),
+        name: z.string().nullable(),
+        flowId: z.int().nullable(),
+        /** What its own outputs are written as; absent: Avro and CSV. */
+        formats: z.array(z.string()).exactOptional(),
+      }),
+    )
     .exactOptional(),
   connections: z
     .array(

@@ -2,20 +2,19 @@ import { readFile } from "node:fs/promises";
 import { type CheckedRules, checkRules } from "./check-rules.ts";
 import { type LiveReport, tellCheck } from "./check-report.ts";
 import { type Config, ConfigError } from "./config.ts";
-import { createDesignerCloud, type DesignerCloud } from "./designer-cloud/client.ts";
+import type { DesignerCloud } from "./designer-cloud/client.ts";
 import { PlatformError } from "./errors.ts";
 import type { Said } from "./explain-command.ts";
+import { type Look, PLAIN } from "./look.ts";
 import { checkLive } from "./processors/check-live.ts";
 import { matchRecent } from "./processors/match-recent.ts";
-import { tokenOf } from "./relay-platform.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import { explainRules } from "./rules/match-rules.ts";
 import type { Rules } from "./rules/model.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
 import { undecidedRules } from "./rules/undecided.ts";
+import { withPlatform } from "./with-platform.ts";
 
-/** For all questions to the platform together. */
-const LIVE_WITHIN_MS = 120_000;
 const RECENT = 50;
 
 /** What `check` was asked for. */
@@ -32,10 +31,10 @@ export interface CheckArguments {
  * or a live check that went wrong; warnings and what was not tested leave it `ok`. When the file
  * cannot be read or a setting is missing, throws `ConfigError`; with `json` that is told as JSON instead.
  */
-export async function runCheck(args: CheckArguments, config: Config): Promise<Said> {
+export async function runCheck(args: CheckArguments, config: Config, look: Look = PLAIN): Promise<Said> {
   const file = args.file ?? config.rulesFile;
   try {
-    return await check(file, args, config);
+    return await check(file, args, config, look);
   } catch (error) {
     if (!args.json || !(error instanceof ConfigError)) throw error;
     const errors = error.problems.map((message) => ({ message }));
@@ -43,14 +42,14 @@ export async function runCheck(args: CheckArguments, config: Config): Promise<Sa
   }
 }
 
-async function check(file: string, args: CheckArguments, config: Config): Promise<Said> {
+async function check(file: string, args: CheckArguments, config: Config, look: Look): Promise<Said> {
   const checked = checkRules(await read(file), file);
   const live = args.live && checked.rules ? await askPlatform(checked.rules, config) : undefined;
   const isWrong = live?.findings.some(({ verdict }) => verdict === "wrong") ?? false;
   const ok = checked.rules !== undefined && !isWrong;
   const text = args.json
     ? JSON.stringify({ ok, ...toJson(checked, live) }, undefined, 2)
-    : tellCheck(checked, live);
+    : tellCheck(checked, live, look);
   return { text, ok };
 }
 
@@ -72,22 +71,13 @@ async function read(file: string): Promise<string> {
   }
 }
 
-async function askPlatform(rules: Rules, config: Config): Promise<LiveReport> {
-  const { url: baseUrl, token, tokenFile } = config.platform;
-  if (!baseUrl) throw new ConfigError(["DESIGNER_CLOUD_URL is not set: --live asks the platform"]);
-  if (!token && !tokenFile)
-    throw new ConfigError(["DESIGNER_CLOUD_TOKEN is not set: --live asks the platform with it"]);
-  const source = tokenOf(config);
-  const client = createDesignerCloud({ baseUrl, token: () => source.current() });
-  const signal = AbortSignal.timeout(LIVE_WITHIN_MS);
-  try {
+function askPlatform(rules: Rules, config: Config): Promise<LiveReport> {
+  return withPlatform(config, "--live", async (client, signal) => {
     const findings = await checkLive(rules.targets, client, signal);
     if (findings.some(({ check, verdict }) => check === "token" && verdict === "wrong"))
       return { findings, recentWords: "see the token" };
     return { findings, ...(await askRecent(rules, client, signal)) };
-  } finally {
-    await client.close();
-  }
+  });
 }
 
 async function askRecent(

@@ -1,6 +1,7 @@
 import type { CheckedRules } from "./check-rules.ts";
 import type { Finding } from "./processors/check-live.ts";
 import type { RecentMatch } from "./processors/match-recent.ts";
+import { type Cell, type Look, table } from "./look.ts";
 import { formatDuration } from "./rules/duration.ts";
 import type { Action, Target } from "./rules/model.ts";
 import { type ResolvedSettings, resolveSettings } from "./rules/publication-settings.ts";
@@ -16,7 +17,7 @@ export interface LiveReport {
 }
 
 /** A check for people: `file:line:column: error: what to change` with the line under it, then tables. */
-export function tellCheck(checked: CheckedRules, live: LiveReport | undefined): string {
+export function tellCheck(checked: CheckedRules, live: LiveReport | undefined, look: Look): string {
   const { file, rules, errors, warnings } = checked;
   const lines = [
     ...errors.map((problem) => showProblem(file, "error", problem)),
@@ -30,9 +31,10 @@ export function tellCheck(checked: CheckedRules, live: LiveReport | undefined): 
       "Targets",
       ["target", "connection", "schema", "pace", "at once", "freshness"],
       rules.targets.map(targetRow),
+      look,
     ),
-    ...tellPublications(checked),
-    ...(live ? tellLive(live) : []),
+    ...tellPublications(checked, look),
+    ...(live ? tellLive(live, look) : []),
   ].join("\n");
 }
 
@@ -46,7 +48,7 @@ function targetRow({ name, connection, schema, rateLimit, concurrency, freshness
   return [name, String(connection), schema, pace, String(concurrency), freshness];
 }
 
-function tellPublications({ publications }: CheckedRules): string[] {
+function tellPublications({ publications }: CheckedRules, look: Look): string[] {
   const rows = publications.map(
     ({ rule, target, table: where, action, format, repeatable, enabled, settings }) => [
       enabled ? rule : `${rule} (off)`,
@@ -64,7 +66,7 @@ function tellPublications({ publications }: CheckedRules): string[] {
     : [];
   const builtIn = `  settings that are not named are the built-in ones: ${settingWords(resolveSettings("load", [])).join(", ")} (15s for repeatable actions)`;
   return [
-    ...table("Publications", ["rule", "target", "table", "action", "format", "settings"], rows),
+    ...table("Publications", ["rule", "target", "table", "action", "format", "settings"], rows, look),
     ...notRepeatable,
     ...(rows.length > 0 ? [builtIn] : []),
   ];
@@ -90,9 +92,11 @@ function settingWords(settings: ResolvedSettings): string[] {
   ];
 }
 
-function tellLive({ findings, recent, recentWords }: LiveReport): string[] {
-  const found = findings.map(({ check, targets = [], verdict, words }) => [
-    verdict === "wrong" ? "WRONG" : verdict,
+const STYLES = { good: "good", wrong: "bad", "not tested": "warn" } as const;
+
+function tellLive({ findings, recent, recentWords }: LiveReport, look: Look): string[] {
+  const found = findings.map(({ check, targets = [], verdict, words }): Cell[] => [
+    { text: verdict === "wrong" ? "WRONG" : verdict, style: STYLES[verdict] },
     check,
     targets.join(", "),
     words,
@@ -107,18 +111,9 @@ function tellLive({ findings, recent, recentWords }: LiveReport): string[] {
     ].join("; "),
   ]);
   return [
-    ...table("Live", ["found", "check", "targets", "words"], found),
+    ...table("Live", ["found", "check", "targets", "words"], found, look),
     ...(recentWords === undefined ? [] : ["", `Last job groups: not told: ${recentWords}`]),
     ...(recent?.length === 0 ? ["", "Last job groups: none"] : []),
-    ...table("Last job groups", ["job group", "recipe", "matches", "would publish"], rows),
+    ...table("Last job groups", ["job group", "recipe", "matches", "would publish"], rows, look),
   ];
-}
-
-function table(title: string, head: readonly string[], rows: readonly (readonly string[])[]): string[] {
-  if (rows.length === 0) return [];
-  const all = [head.map((cell) => cell.toUpperCase()), ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => (row[column] ?? "").length)));
-  const line = (row: readonly string[]): string =>
-    `  ${row.map((cell, column) => cell.padEnd(widths[column] ?? 0)).join("  ")}`.trimEnd();
-  return ["", `${title}:`, ...all.map(line)];
 }

@@ -5,6 +5,8 @@ import { ConfigError } from "./config.ts";
 import { addCheck, addExplain, type Questions } from "./question-commands.ts";
 import type { ReplayArguments } from "./replay-command.ts";
 import { addReplay } from "./replay-options.ts";
+import { addStanding, type StandingActions } from "./standing-commands.ts";
+import { addTenant, type TenantActions } from "./tenant-commands.ts";
 import type { WebhookCreateArguments } from "./webhook-command.ts";
 
 /** The command line is wrong; the message says what it should be. */
@@ -16,7 +18,7 @@ export class UsageError extends Error {
 export const EXIT = { ok: 0, failed: 1, wrongUse: 2 } as const;
 
 /** What each command does; they reject with `UsageError` or `ConfigError` for what the user has to change. */
-export interface Actions extends Questions {
+export interface Actions extends Questions, StandingActions, TenantActions {
   start(): Promise<void>;
   resolve(args: ResolveArguments): Promise<void>;
   replay(args: ReplayArguments): Promise<void>;
@@ -74,6 +76,8 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
     .addHelpText("after", `\nExample:\n  WEBHOOK_SECRETS=... publish-relay start\n${EXIT_CODES}`)
     .action(() => actions.start());
   addCheck(program, actions);
+  addStanding(program, actions);
+  addTenant(program, actions);
   addExplain(program, actions);
   addResolve(program, actions);
   addReplay(program, actions);
@@ -91,6 +95,7 @@ function addResolve(program: Command, actions: Actions): void {
     .addOption(new Option("--again", "it did not arrive: publish once more"))
     .requiredOption("--reason <text>", "why; it is kept with the task", notEmpty)
     .option("--by <name>", "who decides (default: the user of this machine)")
+    .option("--json", "for scripts", false)
     .addHelpText(
       "after",
       `
@@ -100,12 +105,13 @@ Examples:
 ${EXIT_CODES}`,
     )
     .action((taskId: string, options: Given, command: Command) => {
-      const { published = false, again = false, reason, by } = options;
+      const { published = false, again = false, reason, by, json } = options;
       if (!published && !again) command.error("error: say --published or --again");
       return actions.resolve({
         taskId,
         outcome: published ? "published" : "again",
         reason,
+        ...(json && { json }),
         ...(by !== undefined && { by }),
       });
     });
@@ -135,6 +141,7 @@ interface Given {
   readonly again?: boolean;
   readonly reason: string;
   readonly by?: string;
+  readonly json: boolean;
 }
 
 function addWebhook(program: Command, actions: Actions): void {
@@ -151,6 +158,7 @@ function addWebhook(program: Command, actions: Actions): void {
         .default("success"),
     )
     .option("--print", "only print what to type into the form; nothing is created", false)
+    .option("--json", "for scripts", false)
     .addHelpText(
       "after",
       `

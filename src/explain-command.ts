@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
+import { type Look, PLAIN } from "./look.ts";
 import { inTime } from "./queues/in-time.ts";
 import type { Explanation, TargetStanding } from "./processors/explain-job-group.ts";
 import { createExplain } from "./relay-check.ts";
@@ -27,7 +28,12 @@ export interface Said {
  * Explains a job group, whether the relay runs or not; writes nothing. Not `ok` when the platform did not tell all
  * that was asked, or does not know the job group. Throws when Redis does not answer.
  */
-export async function runExplain(args: ExplainArguments, config: Config, log: Logger): Promise<Said> {
+export async function runExplain(
+  args: ExplainArguments,
+  config: Config,
+  log: Logger,
+  look: Look = PLAIN,
+): Promise<Said> {
   const { jobGroupId, json } = args;
   return withCore(config, log, async (core) => {
     // Not `core.reached`: that sets the targets' limits, and a question changes nothing.
@@ -37,34 +43,39 @@ export async function runExplain(args: ExplainArguments, config: Config, log: Lo
     const found = await explain(jobGroupId);
     const { answered, known } = found.platform;
     return {
-      text: json ? JSON.stringify(found, undefined, 2) : tellExplanation(found),
+      text: json ? JSON.stringify(found, undefined, 2) : tellExplanation(found, look),
       ok: answered && known,
     };
   });
 }
 
 /** An explanation for people. */
-function tellExplanation(found: Explanation): string {
+function tellExplanation(found: Explanation, look: Look): string {
   const { platform, gate, record } = found;
   return [
     found.detail,
     "",
     `Platform: ${platform.words}${platform.answered ? "" : " (NO FULL ANSWER)"}`,
     ...(gate.shutMs > 0
-      ? [`Gate:     SHUT for ${inSeconds(gate.shutMs)}, nothing is published: ${gate.words}`]
+      ? [
+          `Gate:     ${look.paint("bad", "SHUT")} for ${inSeconds(gate.shutMs)}, nothing is published: ${gate.words}`,
+        ]
       : []),
     `Record:   ${record ? tellRecord(record) : "nobody reported it"}`,
     `Known:    ${tellFacts(found.facts)}`,
     "",
     found.rulesVersion === null ? "Rules:    none" : `Rules (version ${found.rulesVersion}):`,
     ...(found.fleet.same ? [] : [`  note: ${found.fleet.words}`]),
-    ...found.rules.map(tellRule),
+    ...found.rules.map((rule) => tellRule(rule, look)),
     ...found.notes.map((note) => `  note: ${note}`),
     ...section(
       "Tasks",
       found.tasks.flatMap((task) => tellTask(task, platform.answered)),
     ),
-    ...section("Targets", found.targets.flatMap(tellTarget)),
+    ...section(
+      "Targets",
+      found.targets.flatMap((target) => tellTarget(target, look)),
+    ),
   ].join("\n");
 }
 
@@ -94,15 +105,15 @@ function tellFacts({ jobGroupId, name, recipe, flow, labels, ...rest }: Explanat
   return [`job group ${jobGroupId}`, ...told].join(", ");
 }
 
-function tellRule({ name, matches, failed }: Explanation["rules"][number]): string {
+function tellRule({ name, matches, failed }: Explanation["rules"][number], { paint }: Look): string {
   const why = failed && `: ${failed.field} is ${failed.found}, the rule asks for ${failed.wanted}`;
   switch (matches) {
     case true:
-      return `  + ${name}: matches`;
+      return `  ${paint("good", "+")} ${name}: matches`;
     case false:
-      return `  - ${name}${why ?? ""}`;
+      return `  ${paint("dim", "-")} ${name}${why ?? ""}`;
     case "unknown":
-      return `  ? ${name}: cannot be told${why ?? ""}`;
+      return `  ${paint("warn", "?")} ${name}: cannot be told${why ?? ""}`;
   }
 }
 
@@ -125,14 +136,16 @@ function tellOrigin({ rulesVersion, reports }: Explanation["tasks"][number]): st
   return [`    made by rules ${rulesVersion} from ${count} ${count === 1 ? "report" : "reports"}: ${from}`];
 }
 
-function tellTarget(target: TargetStanding): string[] {
+function tellTarget(target: TargetStanding, { paint }: Look): string[] {
   const { name, paused, breaker, queue } = target;
   const line = [
     `  ${name}: ${target.connection === undefined ? "connection not known" : `connection ${target.connection}`}`,
     ...(target.inRules ? [] : ["not in the rules here any more"]),
     ...tellLimits(target),
-    paused ? "PAUSED" : "not paused",
-    breaker.open ? `breaker OPEN for ${inSeconds(breaker.openMs)} more: ${breaker.words}` : "breaker closed",
+    paused ? paint("warn", "PAUSED") : "not paused",
+    breaker.open
+      ? `breaker ${paint("bad", "OPEN")} for ${inSeconds(breaker.openMs)} more: ${breaker.words}`
+      : "breaker closed",
     `queue: ${queue.waiting} waiting, ${queue.delayed} delayed, ${queue.active} active`,
   ].join(", ");
   return [line, `    limits ${target.limitsWords}`];

@@ -1,13 +1,12 @@
 #!/usr/bin/env node
-import { EXIT, explainError, runCommandLine } from "./command-line.ts";
-import type { ResolveArguments } from "./commands.ts";
-import { readConfig } from "./config.ts";
-import type { CheckArguments } from "./check-command.ts";
-import type { ExplainArguments, Said } from "./explain-command.ts";
+import type { Logger } from "pino";
+import { type Actions, EXIT, explainError, runCommandLine } from "./command-line.ts";
+import { type Config, readConfig } from "./config.ts";
+import type { Said } from "./explain-command.ts";
 import { secretsOf } from "./config-secrets.ts";
 import { createLog } from "./log.ts";
-import type { ReplayArguments } from "./replay-command.ts";
-import { runWebhookCreate, type WebhookCreateArguments } from "./webhook-command.ts";
+import { createLook } from "./look.ts";
+import { runWebhookCreate, toWebhookJson } from "./webhook-command.ts";
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
 const STOP_MS = 14_000;
@@ -45,41 +44,74 @@ async function start(): Promise<void> {
   }
 }
 
-async function resolve(args: ResolveArguments): Promise<void> {
+const look = createLook(process.stdout, process.env["NO_COLOR"]);
+/** A command that talks to Redis says on stderr what goes wrong meanwhile. */
+const logOf = (config: Config): Logger => createLog("warn", { dest: 2 }, secretsOf(config));
+const warn = (words: string): void => void process.stderr.write(`${words}\n`);
+
+const resolve: Actions["resolve"] = async (args) => {
   const config = readConfig(process.env);
   const { runResolve } = await import("./commands.ts");
-  say(await runResolve(args, config, createLog("warn", { dest: 2 }, secretsOf(config))));
-}
+  say(await runResolve(args, config, logOf(config), look));
+};
 
-async function check(args: CheckArguments): Promise<void> {
+const check: Actions["check"] = async (args) => {
   const { runCheck } = await import("./check-command.ts");
-  end(await runCheck(args, readConfig(process.env)));
-}
+  end(await runCheck(args, readConfig(process.env), look));
+};
 
-async function explain(args: ExplainArguments): Promise<void> {
+const explain: Actions["explain"] = async (args) => {
   const config = readConfig(process.env);
   const { runExplain } = await import("./explain-command.ts");
-  end(await runExplain(args, config, createLog("warn", { dest: 2 }, secretsOf(config))));
-}
+  end(await runExplain(args, config, logOf(config), look));
+};
 
-async function replay(args: ReplayArguments): Promise<void> {
+const status: Actions["status"] = async (args) => {
+  const config = readConfig(process.env);
+  const { runStatus } = await import("./status-command.ts");
+  end(await runStatus(args, config, logOf(config), look));
+};
+
+const replay: Actions["replay"] = async (args) => {
   const config = readConfig(process.env);
   const { createProgressBar, runReplay } = await import("./replay-command.ts");
   const bar = createProgressBar(process.stderr);
-  const said = await runReplay(args, config, createLog("warn", { dest: 2 }), bar.draw).finally(bar.end);
-  end(said);
-}
+  end(await runReplay(args, config, logOf(config), bar.draw).finally(bar.end));
+};
 
-async function createWebhook(args: WebhookCreateArguments): Promise<void> {
-  const { lines, warnings } = await runWebhookCreate(args, readConfig(process.env));
-  for (const warning of warnings) process.stderr.write(`warning: ${warning}\n`);
-  say(lines.join("\n"));
-}
+const doctor: Actions["doctor"] = async (args) => {
+  const config = readConfig(process.env);
+  const { runDoctor } = await import("./doctor-command.ts");
+  // What goes wrong is among its findings.
+  end(await runDoctor(args, config, createLog("silent", { dest: 2 }), look));
+};
 
-async function hashPassword(name: string): Promise<void> {
+const run: Actions["run"] = async (args) => {
+  const config = readConfig(process.env);
+  const { runRun } = await import("./run-command.ts");
+  end(await runRun(args, config, logOf(config), warn, look));
+};
+
+const connections: Actions["connections"] = async (args) => {
+  const { runConnections } = await import("./connections-command.ts");
+  end(await runConnections(args, readConfig(process.env), look));
+};
+
+const init: Actions["init"] = async (args) => {
+  const { runInit } = await import("./init-command.ts");
+  end(await runInit(args, readConfig(process.env), look));
+};
+
+const createWebhook: Actions["createWebhook"] = async (args) => {
+  const created = await runWebhookCreate(args, readConfig(process.env));
+  for (const warning of created.warnings) warn(`warning: ${warning}`);
+  say(args.json ? JSON.stringify(toWebhookJson(created), undefined, 2) : created.lines.join("\n"));
+};
+
+const hashPassword: Actions["hashPassword"] = async (name) => {
   const { runHashPassword } = await import("./hash-password.ts");
   say(await runHashPassword(name, process.stdin, (words) => void process.stderr.write(words)));
-}
+};
 
 function end({ text, ok, wrongUse }: Said): void {
   say(text);
@@ -90,15 +122,21 @@ function say(text: string): void {
   process.stdout.write(`${text}\n`);
 }
 
-runCommandLine(process.argv.slice(2), {
+const actions: Actions = {
   start,
   check,
   explain,
+  status,
+  doctor,
+  init,
+  connections,
+  run,
   resolve,
   replay,
   createWebhook,
   hashPassword,
-}).catch((error: unknown) => {
+};
+runCommandLine(process.argv.slice(2), actions).catch((error: unknown) => {
   const { code, words } = explainError(error);
   if (words) process.stderr.write(`${words}\n`);
   process.exit(code);

@@ -57,7 +57,7 @@ export async function openCore(
   asks: "with the fleet" | "alone" = "with the fleet",
 ): Promise<Core> {
   const rules = await openRules(config, log);
-  const redisUrl = config.redisUrl ?? (await ownRedis(config, log, opened)).url;
+  const redisUrl = await redisUrlOf(config, log, opened);
   const onError = createTroubleLog(log);
   const connections = opened(openConnections(redisUrl, onError), ({ close }) => close());
 
@@ -146,7 +146,9 @@ async function retryFailed(queue: Queue, jobId: string): Promise<void> {
   if (await job?.isFailed()) await job?.retry("failed").catch(() => undefined);
 }
 
-async function ownRedis(config: Config, log: Logger, opened: Releasers) {
+/** Where Redis is; without `REDIS_URL` one of the relay's own, started if nobody runs it. Rejects when it cannot be. */
+export async function redisUrlOf(config: Config, log: Logger, opened: Releasers): Promise<string> {
+  if (config.redisUrl !== undefined) return config.redisUrl;
   const server = await startRedisServer({ dataDir: join(config.dataDir, "redis"), logger: log });
-  return opened(server, ({ stop }) => stop());
+  return opened(server, ({ stop }) => stop()).url;
 }

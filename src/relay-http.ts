@@ -4,6 +4,7 @@ import { createApi } from "./http/api.ts";
 import { countAnswers } from "./http/count-answers.ts";
 import type { Resolve } from "./http/decision.ts";
 import type { Replay } from "./http/replay-route.ts";
+import type { RunRoute } from "./http/run-route.ts";
 import { createHealth, type ReadyCheck } from "./http/health.ts";
 import type { Metrics } from "./http/metrics.ts";
 import { createHttpServer } from "./http/server.ts";
@@ -29,6 +30,7 @@ export interface HttpParts extends BoardParts {
   readonly workers: () => readonly RunningWorker[] | undefined;
   readonly metrics: Metrics;
   readonly resolve: Resolve;
+  readonly run: RunRoute;
   readonly replay: Replay;
   readonly verify: Verify;
   /** What would come of a report; for the check of a webhook. */
@@ -51,7 +53,7 @@ const AUDITED = 100;
 
 /** Serves what this process' roles ask for: health and metrics always, webhook, API and board with the role `web`. */
 export async function openHttp(parts: HttpParts): Promise<Http> {
-  const { config, log, report, explain, stories, resolve, replay, metrics, queues, audit } = parts;
+  const { config, log, report, explain, stories, resolve, replay, run, metrics, queues, audit } = parts;
   const storyDeps: StoryDeps = {
     records: stories,
     auditOf: async (jobGroupId) => (await audit.list({ jobGroupId, limit: AUDITED })).entries,
@@ -78,6 +80,7 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
             explain,
             resolve,
             replay,
+            run,
             audit: audit.list,
           },
           { tokens: config.apiTokens, addressOf: guard.addressOf },

@@ -1,23 +1,18 @@
-import { pollingOf } from "./config.ts";
 import type { Guard } from "./http/access.ts";
 import { tellWhoseLimits } from "./fleet-log.ts";
 import { nameRequest } from "./http/request-log.ts";
 import { searchGroups } from "./group-search.ts";
-import { lookOver } from "./overview.ts";
 import { createPages } from "./pages/pages.ts";
 import type { TargetAction } from "./pages/target-actions.ts";
 import type { Handler } from "./producers/problem.ts";
-import { type Audit, carryOut } from "./queues/audit-store.ts";
+import { carryOut } from "./queues/audit-store.ts";
 import { createBreakerStore } from "./queues/breaker-store.ts";
 import type { Connections } from "./queues/connections.ts";
-import { createGateStore } from "./queues/gate-store.ts";
 import { createGroupIndex } from "./queues/group-index.ts";
 import { createHolds } from "./queues/holds.ts";
 import { type Keys, publishQueue } from "./queues/names.ts";
-import { createOldestOpen } from "./queues/oldest-open.ts";
-import { createPollStore } from "./queues/poll-store.ts";
-import { createTally } from "./queues/tally.ts";
 import type { BoardParts } from "./relay-board.ts";
+import { createOverview, redisTime } from "./relay-overview.ts";
 import type { Resolve } from "./http/decision.ts";
 import { type StoryDeps, tellStory } from "./story.ts";
 
@@ -31,45 +26,27 @@ export interface PagesParts extends BoardParts {
 export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Handler {
   const { config, connections, keys, queues, rules, targets, log } = parts;
   const redis = connections.ingest;
-  const now = async (): Promise<number> => {
-    const [seconds, micros] = await redis.time();
-    return Number(seconds) * 1_000 + Math.floor(Number(micros) / 1_000);
-  };
   const groups = createGroupIndex(redis, keys);
-  const overview = {
-    now,
+  const overview = createOverview({
+    config,
+    redis,
+    keys,
+    queues,
     targets: targets.list,
     lookAround: story.lookAround,
-    holds: createHolds(redis, keys),
-    gate: createGateStore(redis, keys),
-    openTasks: createOldestOpen(redis, keys),
-    groups,
-    undispatched: async () => {
-      const [count, [oldestId, at]] = await Promise.all([
-        redis.zcard(keys.unhandled),
-        redis.zrange(keys.unhandled, "0", "0", "WITHSCORES"),
-      ]);
-      return { count, ...(oldestId && at && { oldestId: Number(oldestId), oldest: Number(at) / 1_000 }) };
-    },
-    parked: async () => {
-      const { waiting = 0, paused = 0, prioritized = 0, delayed = 0 } = await queues.parked.getJobCounts();
-      return waiting + paused + prioritized + delayed;
-    },
-    tally: createTally(redis, keys),
-    poll: { figures: createPollStore(redis, keys).figures, polls: pollingOf(config) !== undefined },
+    audit: parts.audit,
     rulesTrouble: () => rulesTrouble(parts),
-    pausedBy: (names: readonly string[]) => pausedBy(parts.audit, names),
-  };
+  });
   return createPages({
     identify: guard.identify,
     mayChange: guard.mayChange,
     nameRequest,
-    overview: () => lookOver(overview),
+    overview,
     search: (search) =>
       searchGroups({ groups, records: story.records, lookAround: story.lookAround }, search),
     story: async (id) => {
       const told = await tellStory(story, id);
-      return told && { now: await now(), story: told };
+      return told && { now: await redisTime(redis), story: told };
     },
     names: () => ({
       targets: targets.list().map(({ name }) => name),
@@ -101,23 +78,6 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     platformUrl: config.platform.url?.replace(/\/+$/, ""),
     log,
   });
-}
-
-/** So many entries of the audit trail are looked through for whoever paused a target. */
-const LOOKED_THROUGH = 300;
-
-/** The newest pause of each target; one that was paused by a BullMQ client stands in no trail. */
-async function pausedBy(audit: Audit, targets: readonly string[]): Promise<Map<string, string>> {
-  const { entries } = await audit.list({ limit: LOOKED_THROUGH });
-  const found = new Map<string, string>();
-  for (const target of targets) {
-    const last = entries.find(
-      ({ queue, action, outcome }) =>
-        queue === publishQueue(target) && /^(?:pause|resume)$/.test(action) && outcome === "done",
-    );
-    if (last?.action === "pause") found.set(target, last.who);
-  }
-  return found;
 }
 
 /** Pauses, resumes or probes a target; answers what was done, in a word. */

@@ -8,6 +8,7 @@ import { PlatformError } from "./errors.ts";
 import type { LivePlatform } from "./processors/check-live.ts";
 import type { FactsPlatform } from "./processors/job-group-facts.ts";
 import type { PublishPlatform } from "./processors/publish-task.ts";
+import type { RunPlatform } from "./processors/run-recipe.ts";
 import type { Notices } from "./notifications/notices.ts";
 import type { GateStore } from "./queues/gate-store.ts";
 import { createTellSeldom } from "./tell-seldom.ts";
@@ -26,6 +27,7 @@ export type Platform = PublishPlatform &
     /** Questions past the gate: they neither wait for it nor shut or open it, and nothing of them is remembered. */
     readonly pastGate: FactsPlatform &
       LivePlatform &
+      RunPlatform &
       Pick<PublishPlatform, "listJobs" | "listTables"> &
       Pick<DesignerCloud, "listFinished">;
   };
@@ -151,6 +153,10 @@ function nowhere(pass: <T>(call: () => Promise<T>) => Promise<T>): Platform {
       getConnection: refuse,
       getConnectionStatus: refuse,
       getCurrentPerson: refuse,
+      runRecipe: refuse,
+      listOwnRuns: refuse,
+      listRecent: refuse,
+      listOutputs: refuse,
       listJobs: refuse,
       listTables: refuse,
       listFinished: refuse,

@@ -17,7 +17,9 @@ export function createLookAround({
   keys,
   queues,
   targets,
-}: Pick<Core, "connections" | "keys" | "queues" | "targets">): LookAround {
+}: Pick<Core, "connections" | "keys" | "queues"> & {
+  readonly targets: Pick<Core["targets"], "find">;
+}): LookAround {
   const redis = connections.ingest;
   const gate = createGateStore(redis, keys);
   const holds = createHolds(redis, keys);

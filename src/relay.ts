@@ -21,6 +21,7 @@ import { watchPauses } from "./relay-pauses.ts";
 import { openPoller } from "./relay-poll.ts";
 import { createApiReplay } from "./relay-replay-api.ts";
 import { openIntake } from "./relay-queues.ts";
+import { createRunJob, createRunRoute } from "./relay-run.ts";
 import { startSweeps } from "./relay-sweep.ts";
 import { openWork, type Work } from "./relay-work.ts";
 import type { WorkerDeps } from "./relay-workers.ts";
@@ -80,6 +81,16 @@ export function createRelay(
     // On the connection that gives up soon: what cannot be written is refused at once.
     const audit = createAudit(connections.ingest, keys, config.ledgerRetentionMs, log);
     const metrics = openMetrics(core, breakers, pollStore);
+    const run = createRunJob({
+      ...core,
+      namespace: config.namespace,
+      retentionMs: config.ledgerRetentionMs,
+      platform: core.platform.pastGate,
+      report: take,
+      records: intake,
+      audit,
+      log,
+    });
     // The door opens at once: while Redis is away a sender hears 503, and not that nobody is there.
     http = await openHttp({
       config,
@@ -100,6 +111,7 @@ export function createRelay(
       audit,
       resolve: (taskId, decision, asker) =>
         resolveAudited(core, { audit, log }, taskId, decision, { role: "api", ...asker, who: decision.by }),
+      run: createRunRoute(run, log),
       replay: createApiReplay({
         core,
         records: intake,

@@ -13,6 +13,18 @@ export interface WebhookCreateArguments {
   readonly event: "success" | "done";
   /** Only tell what to type into the form. */
   readonly print: boolean;
+  readonly json: boolean;
+}
+
+/** What came of it. */
+export interface WebhookCreated {
+  /** For people. */
+  readonly lines: readonly string[];
+  readonly warnings: readonly string[];
+  /** Where the task sends its reports. */
+  readonly url: string;
+  /** Absent: it was not created. */
+  readonly webhookTaskId?: number;
 }
 
 const BODY = '{"jobId":"$jobId","jobStatus":"$jobStatus"}';
@@ -24,10 +36,10 @@ const BODY = '{"jobId":"$jobId","jobStatus":"$jobStatus"}';
 export async function runWebhookCreate(
   args: WebhookCreateArguments,
   config: Config,
-): Promise<{ lines: string[]; warnings: string[] }> {
+): Promise<WebhookCreated> {
   const { url, warnings } = completeUrl(args.url, config);
   const credential = credentialOf(config);
-  if (args.print) return { lines: notCreated("as --print asks for", args, url, credential), warnings };
+  if (args.print) return { lines: notCreated("as --print asks for", args, url, credential), url, warnings };
   const secret = config.webhook.secrets[0];
   if (credential.kind !== "none" && secret === undefined) {
     throw new ConfigError(["WEBHOOK_SECRETS is not set: the task gets the first of them"]);
@@ -43,12 +55,12 @@ export async function runWebhookCreate(
       `CREATED: webhook task ${id} "${args.name}" of flow ${args.flow} tells ${url}.`,
       "Press Test in the flow, or run it: the relay answers 200 to a test.",
     ];
-    return { lines, warnings };
+    return { lines, url, warnings, webhookTaskId: id };
   } catch (error) {
     if (!(error instanceof PlatformError)) throw error;
     if (hasNoRoute(error)) {
       const why = "this tenant has no route for it (POST /v4/webhookFlowTasks)";
-      return { lines: notCreated(why, args, url, credential), warnings };
+      return { lines: notCreated(why, args, url, credential), url, warnings };
     }
     throw new Error(`${error.message}. ${whatNow(error, args)}`, { cause: error });
   } finally {
@@ -74,6 +86,12 @@ function whatNow({ failure }: PlatformError, { flow }: WebhookCreateArguments): 
     case "not-sent":
       return "It was not created: do it again when the platform answers";
   }
+}
+
+/** As JSON, for scripts. */
+export function toWebhookJson({ lines, warnings, url, webhookTaskId }: WebhookCreated): object {
+  const created = webhookTaskId !== undefined;
+  return { created, url, warnings, ...(created ? { webhookTaskId } : { form: lines }) };
 }
 
 /** How a request shows that it comes from the platform. */

@@ -33,6 +33,11 @@ test("help ends with 0, names every command, and tells the exit codes", async ()
 test.each([
   [["start", "--help"]],
   [["explain", "--help"]],
+  [["status", "--help"]],
+  [["doctor", "--help"]],
+  [["init", "--help"]],
+  [["connections", "--help"]],
+  [["run", "--help"]],
   [["resolve", "--help"]],
   [["replay", "--help"]],
   [["webhook", "create", "--help"]],
@@ -53,6 +58,15 @@ test.each([
   ["two rules files", ["check", "a.yaml", "b.yaml"], "too many arguments"],
   ["no job group", ["explain"], "missing required argument 'jobGroupId'"],
   ["a job group that is no number", ["explain", "jobgroup-31"], "whole number"],
+  ["no recipe", ["run"], "missing required argument 'recipeId'"],
+  ["a recipe that is no number", ["run", "orders"], "whole number"],
+  ["a parameter without a value", ["run", "27", "--param", "country"], "like country=Germany"],
+  ["a parameter twice", ["run", "27", "--param", "a=1", "--param", "a=2"], "given twice"],
+  ["a format that is none", ["run", "27", "--format", "excel"], "Allowed choices"],
+  ["a path without a format", ["run", "27", "--path", "s3://b/o"], "goes with --format"],
+  ["an empty key", ["run", "27", "--key", " "], "1 to 200 characters"],
+  ["a job group's status that is no number", ["status", "jobgroup-31"], "whole number"],
+  ["a connection that is no number", ["init", "--connection", "x"], "whole number"],
   ["no task", ["resolve", "--again", "--reason", "x"], "missing required argument 'taskId'"],
   ["two tasks", ["resolve", "a", "b", "--again", "--reason", "x"], "too many arguments"],
   ["no reason", ["resolve", "a", "--again"], "--reason"],
@@ -88,4 +102,25 @@ test("a decision is read as it was given", async () => {
   expect(output).toBe(
     'resolve {"taskId":"jobgroup-31-2-public-orders","outcome":"published","reason":"rows are there","by":"ada"}',
   );
+});
+
+test("a run is read as it was given; a value may hold an equals sign", async () => {
+  const args = [
+    "run",
+    "27",
+    "--param",
+    "where=a=b",
+    "--param",
+    "n=",
+    "--format",
+    "avro",
+    "--key",
+    "k 1",
+    "--wait",
+  ];
+  expect(await run(...args)).toEqual({
+    code: 0,
+    output:
+      'run {"recipeId":27,"parameters":{"where":"a=b","n":""},"wait":true,"json":false,"format":"avro","key":"k 1"}',
+  });
 });

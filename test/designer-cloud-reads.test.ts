@@ -235,3 +235,50 @@ test("a row that cannot be read is left out of its page and counted; a list of n
   expect(await page([odd])).toEqual({ groups: [], unreadable: 1 });
   await expect(page([odd, odd])).rejects.toThrow("expected rows with id and updatedAt");
 });
+
+test("connections are read as far as they are told, a row that cannot be read is left out", async () => {
+  const { platform, asked } = await platformThatAnswers({
+    data: [
+      {
+        id: 2,
+        name: "dwh",
+        vendor: "redshift",
+        type: "jdbc",
+        isGlobal: true,
+        creator: { id: 7 },
+        connectParams: { host: "h", database: "dev" },
+      },
+      { id: "3" },
+      { name: "no id" },
+    ],
+  });
+  expect(await platform.listConnections()).toEqual([
+    {
+      id: 2,
+      name: "dwh",
+      vendor: "redshift",
+      type: "jdbc",
+      shared: true,
+      creatorId: 7,
+      host: "h",
+      database: "dev",
+    },
+    { id: 3 },
+  ]);
+  // This one knows no pages: it answers the same again, which is the end.
+  expect(asked()).toEqual([
+    "GET /v4/connections?limit=100&offset=0",
+    "GET /v4/connections?limit=100&offset=2",
+  ]);
+});
+
+test("all pages of the connections are read, however short a tenant makes them", async () => {
+  const server = await startWireServer((socket, request) => {
+    const offset = Number(/offset=(\d+)/.exec(request)?.[1]);
+    const ids = [offset + 1, offset + 2, offset + 3].filter((id) => id <= 7);
+    socket.write(httpAnswer(200, { data: ids.map((id) => ({ id })) }));
+  });
+  const platform = createDesignerCloud({ baseUrl: server.url, token: () => "secret-token-of-the-test" });
+  releaseLater(() => platform.close());
+  expect((await platform.listConnections()).map(({ id }) => id)).toEqual([1, 2, 3, 4, 5, 6, 7]);
+});

@@ -277,6 +277,10 @@ describe("a read", () => {
   });
 });
 
+/** What a create and a run can meet. */
+const { "409 same target": _same, "send-window-over": _over, ...others } = publishCases;
+const shared = Object.fromEntries(Object.entries(others).filter(([row]) => !row.endsWith(" busy")));
+
 describe("a create", () => {
   const task = {
     name: "n",
@@ -290,8 +294,6 @@ describe("a create", () => {
     sslVerification: true,
     retryOnFailure: true,
   } as const;
-  const { "409 same target": _same, "send-window-over": _over, ...others } = publishCases;
-  const shared = Object.fromEntries(Object.entries(others).filter(([row]) => !row.endsWith(" busy")));
 
   test.for(rowsOf(shared))("is sent once and never asked for again on a guess: %s", async ([row, one]) => {
     const { server, failure, message } = await fail(
@@ -307,9 +309,36 @@ describe("a create", () => {
   });
 });
 
+describe("a run", () => {
+  const order = { recipeId: 27, parameters: {} };
+
+  test.for(rowsOf(shared))("is sent once by each call, with its execution id: %s", async ([row, one]) => {
+    const { server, failure, message } = await fail(
+      one,
+      (platform, signal) => platform.runRecipe(order, "execution-7", signal),
+      row,
+    );
+    // As a create is judged: what may have arrived is unknown, and asked again by whoever has the execution id.
+    const next = ["busy", "retry"].includes(one.verdict.next) ? "refused" : one.verdict.next;
+    expect(failure.next).toBe(next);
+    const sent = server.requests.filter((request) => request.startsWith("POST "));
+    expect(sent.length).toBe(one.seen ?? 1);
+    for (const request of sent) expect(request).toMatch(/^x-execution-id: execution-7\r$/m);
+    expect(message).toContain("POST /v4/jobGroups");
+  });
+
+  test("that the platform answers with 304 ran before: nothing was started", async () => {
+    const server = await startWireServer((socket) => socket.write("HTTP/1.1 304 Not Modified\r\n\r\n"));
+    const platform = createDesignerCloud({ baseUrl: server.url, token: () => TOKEN });
+    releaseLater(() => platform.close());
+    expect(await platform.runRecipe(order, "execution-7")).toEqual({ kind: "ran already" });
+  });
+});
+
 test("what nobody foresaw may have been applied when it was a publish", () => {
   expect(judge("publish", ["799", "7xx"])).toEqual(UNKNOWN);
   expect(judge("create", ["799", "7xx"])).toEqual(UNKNOWN);
+  expect(judge("run", ["799", "7xx"])).toEqual(UNKNOWN);
   expect(judge("read", ["799", "7xx"])).toEqual(RETRY);
 });
 

@@ -17,7 +17,12 @@ const rule = (name: string, when: unknown, table: string) => ({
 const MINUTE_MS = 60_000;
 
 /** Dispatches a job group of recipe 27 so long after its report. */
-async function dispatchAfter(ageMs: number, platform: Partial<FactsPlatform>, updatedAt = 0) {
+async function dispatchAfter(
+  ageMs: number,
+  platform: Partial<FactsPlatform>,
+  updatedAt = 0,
+  source = "webhook",
+) {
   const concluded: string[] = [];
   const never = () => Promise.reject(new Error("nothing is to be planned"));
   const deps: DispatchDeps = {
@@ -29,7 +34,7 @@ async function dispatchAfter(ageMs: number, platform: Partial<FactsPlatform>, up
     },
     records: {
       read: async () => ({
-        completion: { rev: 1, labels: {}, source: "webhook", reportedAt: 0, reportCount: 1, reports: [] },
+        completion: { rev: 1, labels: {}, source, reportedAt: 0, reportCount: 1, reports: [] },
         tasks: [],
       }),
       plan: never,
@@ -114,4 +119,12 @@ test("the 15 minutes of a run that was reported long before its end count from i
   expect(ended.outcome).toEqual({ next: "later", inMs: MINUTE_MS / 4 });
   const late = await dispatchAfter(80 * MINUTE_MS, unnamed, 59 * MINUTE_MS);
   expect(late.outcome).toMatchObject({ next: "fail", outcome: "failed" });
+});
+
+test("a job group that the relay started itself is looked at often: its end may be told by nobody", async () => {
+  const runs = { getJobGroup: async (id: number) => ({ id, status: "InProgress", updatedAt: 0 }) };
+  const inMs = async (ageMs: number, source: string) => (await dispatchAfter(ageMs, runs, 0, source)).outcome;
+  expect(await inMs(20 * MINUTE_MS, "run")).toEqual({ next: "later", inMs: 30_000 });
+  expect(await inMs(MINUTE_MS, "run")).toEqual({ next: "later", inMs: 15_000 });
+  expect(await inMs(20 * MINUTE_MS, "webhook")).toEqual({ next: "later", inMs: 300_000 });
 });

@@ -272,3 +272,63 @@ describe("POST /v1/tasks/{id}/resolve", () => {
     expect(words400).toContain('{"outcome":"published","reason":"..."}');
   });
 });
+
+describe("POST /v1/runs", () => {
+  const takes = () => {
+    const asked: unknown[] = [];
+    return {
+      asked,
+      run: async (order: unknown, from: unknown) => {
+        asked.push(order, from);
+        return { kind: "running", jobGroupId: 31, repeated: false, words: "It runs." } as const;
+      },
+    };
+  };
+
+  it("hands on what was asked, with the key of body or header and who asks", async () => {
+    const { asked, run } = takes();
+    const { call } = await start({ run });
+    const order = { recipeId: 27, parameters: { n: 1, on: true } };
+    const answer = await call("POST", "/v1/runs", order, "0ther", { "idempotency-key": "k-1" });
+    expect(answer.status).toBe(202);
+    expect(await answer.json()).toEqual({
+      jobGroupId: 31,
+      repeated: false,
+      idempotencyKey: "k-1",
+      detail: "It runs.",
+    });
+    await call("POST", "/v1/runs", { recipeId: 27, idempotencyKey: "k-2" });
+    expect(asked).toMatchObject([
+      { recipeId: 27, parameters: { n: "1", on: "true" }, key: "k-1" },
+      { who: "API token 2", from: "127.0.0.1" },
+      { recipeId: 27, parameters: {}, key: "k-2" },
+      { who: "API token 1" },
+    ]);
+  });
+
+  it("makes a key for whoever gives none, another one each time", async () => {
+    const { run } = takes();
+    const { call } = await start({ run });
+    const keys = await Promise.all(
+      [1, 2].map(async () => {
+        const answer = (await (await call("POST", "/v1/runs", { recipeId: 27 })).json()) as {
+          idempotencyKey: string;
+        };
+        return answer.idempotencyKey;
+      }),
+    );
+    expect(new Set(keys).size).toBe(2);
+  });
+
+  it("refuses two keys that differ, and one that is none", async () => {
+    const { asked, run } = takes();
+    const { call } = await start({ run });
+    const both = call("POST", "/v1/runs", { recipeId: 27, idempotencyKey: "a" }, "t0ken", {
+      "idempotency-key": "b",
+    });
+    expect(await detail(await both, 400)).toContain("differ: send one of them");
+    const long = call("POST", "/v1/runs", { recipeId: 27 }, "t0ken", { "idempotency-key": "x".repeat(201) });
+    expect(await detail(await long, 400)).toContain("1 to 200 characters");
+    expect(asked).toEqual([]);
+  });
+});

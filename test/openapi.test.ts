@@ -84,6 +84,7 @@ test("the document is valid OpenAPI 3.1 and names the routes that the relay serv
     "/v1/job-groups/{id}/explain",
     "/v1/openapi.json",
     "/v1/replays",
+    "/v1/runs",
     "/v1/tasks/{id}/resolve",
   ]);
   await expectAnswer("GET /v1/openapi.json", 200, ask("GET", "/v1/openapi.json"));
@@ -119,6 +120,29 @@ test("reports are answered as it says, one or many, good or bad", async () => {
     415,
     fetch(`${relay.url}/v1/completions`, { method: "POST", headers, body: "a" }),
   );
+});
+
+test("runs are answered as it says: started, repeated, refused, or not to be told", async () => {
+  const route = "POST /v1/runs";
+  const order = (body: unknown, token?: string) => ask("POST", "/v1/runs", body, token);
+  await expectAnswer(route, 202, order({ recipeId: 27, idempotencyKey: "a" }));
+  const again = await expectAnswer(route, 202, order({ recipeId: 27, idempotencyKey: "a" }));
+  expect(again).toMatchObject({ repeated: true });
+  await expectAnswer(route, 409, order({ recipeId: 28, idempotencyKey: "a" }));
+  await expectAnswer(route, 404, order({ recipeId: 99 }));
+  await expectAnswer(route, 422, order({ recipeId: 30, format: "avro" }));
+  for (const body of [
+    {},
+    { recipeId: "27" },
+    { recipeId: 27, path: "s3://b/x" },
+    { recipeId: 27, idempotencyKey: "" },
+  ])
+    await expectAnswer(route, 400, order(body));
+  await expectAnswer(route, 401, order({ recipeId: 27 }, "wrong"));
+  await expectAnswer(route, 413, order({ recipeId: 27, parameters: { a: "x".repeat(70_000) } }));
+  const fault = site.simulator.addFault({ kind: "apply-and-504", on: "run" });
+  await expectAnswer(route, 503, order({ recipeId: 27 }));
+  site.simulator.clearFaults(fault);
 });
 
 test("the story of a published, a parked and a decided task is told as it says", async () => {
@@ -197,6 +221,9 @@ test("while Redis is away the answers are those that it names", async () => {
   expect(batch["results"]).toHaveLength(2);
   await expectAnswer("GET /v1/job-groups/{id}", 503, fetch(`${other.url}/v1/job-groups/2`, { headers }));
   await expectAnswer("GET /v1/audit", 503, fetch(`${other.url}/v1/audit`, { headers }));
+  const run = fetch(`${other.url}/v1/runs`, { method: "POST", headers, body: '{"recipeId":27}' });
+  await expectAnswer("POST /v1/runs", 503, run);
+  expect(away.simulator.requests({ kind: "run" })).toEqual([]);
   const explained = fetch(`${other.url}/v1/job-groups/2/explain`, { headers });
   await expectAnswer("GET /v1/job-groups/{id}/explain", 503, explained);
 });

@@ -1,7 +1,7 @@
 import { execFile } from "node:child_process";
-import { cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
+import { chmod, cp, mkdir, mkdtemp, readFile, rm, symlink, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { promisify } from "node:util";
 import { beforeAll, describe, expect, test } from "vitest";
@@ -19,6 +19,8 @@ const NEEDED = ["bullmq", "ioredis", "zod"];
 let packed: string[];
 /** A folder of somebody else's, with the package in its node_modules. */
 let consumer: string;
+/** Another one, who installed the relay itself. */
+let operator: string;
 
 beforeAll(async () => {
   const folder = await mkdtemp(join(tmpdir(), "publish-relay-pack-"));
@@ -50,6 +52,23 @@ beforeAll(async () => {
   await run("tar", ["-xzf", join(folder, filename), "-C", installed, "--strip-components=1"]);
   for (const name of NEEDED) await symlink(join(MODULES, name), join(consumer, "node_modules", name));
   await writeFile(join(consumer, "package.json"), '{"name":"consumer","type":"module"}\n');
+
+  // As `npm install <tarball>` leaves an empty folder: the package, what it depends on, and its command.
+  operator = join(folder, "operator");
+  const { bin, dependencies } = JSON.parse(await readFile(join(installed, "package.json"), "utf8")) as {
+    bin: Record<string, string>;
+    dependencies: Record<string, string>;
+  };
+  const relay = join(operator, "node_modules/publish-relay");
+  await mkdir(join(operator, "node_modules/.bin"), { recursive: true });
+  await cp(installed, relay, { recursive: true });
+  for (const name of Object.keys(dependencies)) {
+    await mkdir(dirname(join(operator, "node_modules", name)), { recursive: true });
+    await symlink(join(MODULES, name), join(operator, "node_modules", name));
+  }
+  const [[command, file] = ["", ""]] = Object.entries(bin);
+  await chmod(join(relay, file), 0o755);
+  await symlink(join("../publish-relay", file), join(operator, "node_modules/.bin", command));
 }, 120_000);
 
 /** Runs a program in the consumer's folder, to its own end. */
@@ -242,4 +261,32 @@ test("a TypeScript service that uses it compiles, and is told of its mistakes", 
     "utf8",
   );
   expect(declarations).toContain("Repeating it is safe");
+});
+
+test("whoever installs the package runs its command with npx: help, check, connections and start", async () => {
+  const site = await openSite({
+    rules: {
+      targets: { sales: { connection: 2, schema: "public" } },
+      rules: [{ name: "all", when: "all", publish: [{ target: "sales", table: "orders", action: "load" }] }],
+    },
+  });
+  const { RULES_FILE: rulesFile = "", ...env } = site.env;
+  await cp(rulesFile, join(operator, "rules.yaml"));
+  const npx = (...args: string[]) =>
+    startProgram("npx", ["--no-install", "publish-relay", ...args], { cwd: operator, env });
+  const asked = [npx("--help"), npx("check"), npx("connections")];
+  const ended = await Promise.all(asked.map(({ exited }) => exited));
+  expect(ended.map(({ code }) => code)).toEqual([0, 0, 0]);
+  const [help, check, connections] = asked.map((command) => command.output());
+  expect(help).toMatch(/^Usage: publish-relay/m);
+  expect(check).toMatch(/^rules\.yaml: good, version/m);
+  expect(connections).toMatch(/^ {2}2 +redshift-sales/m);
+
+  // Not by npx, which stands between a signal and the relay.
+  const command = join(operator, "node_modules/.bin/publish-relay");
+  const relay = startProgram(process.execPath, [command, "start"], { cwd: operator, env });
+  const [, port] = await relay.line(/"port":(\d+).*"msg":"ready"/);
+  expect((await fetch(`http://127.0.0.1:${port}/readyz`)).status).toBe(200);
+  relay.signal("SIGTERM");
+  expect(await relay.exited).toEqual({ code: 0, signal: null });
 });

@@ -179,3 +179,18 @@ test("an address that the platform cannot reach, or that is in the clear, is war
   const clear = await create("http://127.0.0.1:1", ["--print", "--url", "http://relay.example.com"]);
   expect(clear.output).toContain("warning: http sends the report in the clear");
 });
+
+test("for scripts it answers JSON, whether it was created or what to type, and never the secret", async () => {
+  const { simulator } = await openTenant();
+  const args = ["--url", "https://relay.example.com", "--json"];
+  const created = await create(simulator.url, args);
+  expect(JSON.parse(created.output)).toEqual({
+    created: true,
+    url: "https://relay.example.com/webhooks/designer-cloud",
+    warnings: [],
+    webhookTaskId: expect.any(Number),
+  });
+  const printed = await create(simulator.url, [...args, "--print"]);
+  expect(JSON.parse(printed.output)).toMatchObject({ created: false, form: expect.any(Array) });
+  expect(printed.output).not.toContain(WEBHOOK_SECRET);
+});

@@ -22,6 +22,8 @@ export type PlatformOutputs = z.output<typeof outputsAnswer>;
 export type PlatformRecipe = z.output<typeof recipeAnswer>;
 export type PlatformFlow = z.output<typeof flowAnswer>;
 export type PlatformConnection = z.output<typeof connectionAnswer>;
+/** A connection as the list tells it. */
+export type ListedConnection = z.output<typeof listedConnection>;
 /** One page of the job groups that ended, and how many there are in all, if that was told. */
 export type PlatformFinished = z.output<typeof finishedAnswer>;
 
@@ -191,6 +193,39 @@ export const publishAnswer = z
     "expected jobgroupId, reason or sessionId",
   )
   .transform((answer) => present({ jobGroupId: answer.jobgroupId }));
+
+const listedConnection = z
+  .object({
+    id,
+    name,
+    vendor: text,
+    type: text,
+    isGlobal: z.boolean().nullish(),
+    creator: ref,
+    connectParams: address.nullish(),
+  })
+  .transform((one) => ({
+    id: one.id,
+    ...present({
+      name: one.name,
+      vendor: one.vendor,
+      type: one.type,
+      shared: one.isGlobal,
+      creatorId: one.creator,
+      host: one.connectParams?.host,
+      database: one.connectParams?.database,
+    }),
+  }));
+
+/** A row that cannot be read is left out: it holds up no other. */
+export const connectionsAnswer = z
+  .object({ data: z.array(z.unknown()) })
+  .transform(({ data }) => data.flatMap((row) => listedConnection.safeParse(row).data ?? []));
+
+/** The paths that the tenant's own OpenAPI document names. */
+export const apiDocumentAnswer = z
+  .object({ paths: z.record(z.string(), z.unknown()) })
+  .transform(({ paths }) => Object.keys(paths));
 
 /** Something that was made, or is asked for with no more than its id. */
 export const idAnswer = z.object({ id });

@@ -18,6 +18,8 @@ export interface CallDeps {
 /** What a call may carry. */
 interface CallOptions {
   readonly body?: string;
+  /** Beside the usual ones. */
+  readonly headers?: Readonly<Record<string, string>>;
   readonly mayStillSend?: () => boolean;
   readonly signal?: AbortSignal | undefined;
   /** What the body holds that no message may repeat. */
@@ -32,7 +34,7 @@ export async function callPlatform<T>(
   deps: CallDeps,
   name: CallName,
   schema: z.ZodType<T>,
-  { body, mayStillSend, signal, secrets = [] }: CallOptions,
+  { body, headers: more = {}, mayStillSend, signal, secrets = [] }: CallOptions,
 ): Promise<{ status: number; requestId: string | undefined; at: number | undefined; value: T }> {
   const token = await currentToken(deps.token, name);
   const redact = hiding([token, ...secrets]);
@@ -41,6 +43,7 @@ export async function callPlatform<T>(
     accept: "application/json",
     "user-agent": "publish-relay",
     ...(body === undefined ? {} : { "content-type": "application/json" }),
+    ...more,
   };
   const outcome = await exchange(
     deps.connections,

@@ -1,6 +1,8 @@
 import type { z } from "zod";
 import {
+  apiDocumentAnswer,
   connectionAnswer,
+  connectionsAnswer,
   connectionStatusAnswer,
   idAnswer,
   finishedAnswer,
@@ -8,6 +10,7 @@ import {
   jobGroupAnswer,
   jobLibraryAnswer,
   jobsAnswer,
+  type ListedConnection,
   outputsAnswer,
   type PlatformConnection,
   type PlatformFinished,
@@ -22,6 +25,8 @@ import {
 import { type CallDeps, callPlatform } from "./call.ts";
 import { openConnections } from "./connections.ts";
 import type { CallName } from "./failure.ts";
+import { listAll } from "./list-all.ts";
+import { type RunRequest, type RunStarted, startRun } from "./run.ts";
 
 /** How to reach the platform. */
 export interface DesignerCloudOptions {
@@ -111,6 +116,14 @@ export interface DesignerCloud {
     guard: { mayStillSend(): boolean },
     signal?: AbortSignal,
   ): Promise<PublishStarted>;
+  /** All connections that the token's user sees, as far as their rows can be read. Source: GET /v4/connections. */
+  listConnections(signal?: AbortSignal): Promise<ListedConnection[]>;
+  /** The newest job groups that the token's user started by the API, ended or not, at most 50. Source: GET /v4/jobLibrary. */
+  listOwnRuns(signal?: AbortSignal): Promise<PlatformJobGroup[]>;
+  /** The paths of the tenant's own OpenAPI document. Source: GET /v4/open-api-spec. */
+  listApiPaths(signal?: AbortSignal): Promise<string[]>;
+  /** Runs a recipe; see `startRun`. */
+  runRecipe(request: RunRequest, executionId: string, signal?: AbortSignal): Promise<RunStarted>;
   /** Creates a webhook task, once: the request is sent at most once, and a failure `unknown` may have made it. */
   createWebhookTask(task: WebhookTask, signal?: AbortSignal): Promise<{ readonly id: number }>;
   /** Closes all connections. A call that is still under way fails; a publish among them as `unknown`. */
@@ -153,6 +166,15 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
         jobLibraryAnswer,
         signal,
       ),
+    listConnections: (signal) => listAll((page) => get(`/v4/connections?${page}`, connectionsAnswer, signal)),
+    listOwnRuns: (signal) =>
+      get(
+        "/v4/jobLibrary?limit=50&sort=-id&ranfor=recipe&ranfrom=api&runBy=currentUser",
+        jobLibraryAnswer,
+        signal,
+      ),
+    listApiPaths: (signal) => get("/v4/open-api-spec", apiDocumentAnswer, signal),
+    runRecipe: (request, executionId, signal) => startRun(deps, request, executionId, signal),
     async publish(jobGroupId, request, guard, signal) {
       const name: CallName = { kind: "publish", method: "PUT", path: `/v4/jobGroups/${jobGroupId}/publish` };
       const { connection, path, table, action, inputFormat, flowNodeId } = request;

@@ -2,9 +2,10 @@ import type { GateReason, Next } from "../errors.ts";
 
 /**
  * `publish` is the one PUT that changes something; a `read` can be repeated at will; a `create` makes a new object each
- * time, so one that may have arrived is never sent again by itself.
+ * time, so one that may have arrived is never sent again by itself. A `run` starts a job group: one that may have arrived
+ * may be sent again with the same execution id, and only so, since the platform runs each id once.
  */
-export type CallKind = "publish" | "read" | "create";
+export type CallKind = "publish" | "read" | "create" | "run";
 
 /** What is to be done after something happened to a call. */
 export interface Verdict {
@@ -141,6 +142,34 @@ export const RETRY_TABLE = {
     "bad-json": UNKNOWN,
     "wrong-shape": UNKNOWN,
     "303": UNKNOWN,
+    "3xx": AWAY,
+    "401": UNAUTHORIZED,
+    "408": UNKNOWN,
+    "429": THROTTLED,
+    "4xx": REFUSED,
+    "5xx": UNKNOWN,
+  },
+  run: {
+    "no-token": UNAUTHORIZED,
+    "dns-failure": AWAY,
+    "connection-refused": AWAY,
+    "tls-failure": AWAY,
+    "connect-timeout": AWAY,
+    "no-connection": AWAY,
+    "no-free-connection": AWAY,
+    "send-window-over": NOT_SENT,
+    "stopped-before-sending": NOT_SENT,
+    "stopped-after-sending": UNKNOWN,
+    "headers-timeout": UNKNOWN,
+    "body-timeout": UNKNOWN,
+    "connection-lost": UNKNOWN,
+    "not-http": UNKNOWN,
+    "too-large": UNKNOWN,
+    "bad-json": UNKNOWN,
+    "wrong-shape": UNKNOWN,
+    "303": UNKNOWN,
+    // The execution id ran already: this call started nothing.
+    "304": REFUSED,
     "3xx": AWAY,
     "401": UNAUTHORIZED,
     "408": UNKNOWN,

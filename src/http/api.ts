@@ -16,6 +16,7 @@ import { type AskedFrom, decide, type Resolve } from "./decision.ts";
 import { createOpenApi, type RouteName } from "./openapi.ts";
 import { type Replay, replay as answerReplay } from "./replay-route.ts";
 import { nameRequest } from "./request-log.ts";
+import { run as answerRun, type RunRoute } from "./run-route.ts";
 
 /** What the API can do; a route whose function is absent is 404. */
 export interface ApiDeps extends AcceptDeps {
@@ -23,6 +24,7 @@ export interface ApiDeps extends AcceptDeps {
   readonly story?: (jobGroupId: number) => Promise<unknown>;
   readonly explain?: (jobGroupId: number) => Promise<unknown>;
   readonly resolve?: Resolve;
+  readonly run?: RunRoute;
   readonly replay?: Replay;
   readonly audit?: Audit["list"];
 }
@@ -95,7 +97,7 @@ const AWAY =
   "The relay cannot answer just now: Redis, or the platform if it was asked, does not answer. Ask again.";
 
 function createRoutes(deps: ApiDeps, maxBytes: number, lookUpTimeoutMs: number): readonly Route[] {
-  const { story, explain, resolve, replay, audit } = deps;
+  const { story, explain, resolve, replay, run: runRoute, audit } = deps;
   const routes: Route[] = [{ name: "POST /v1/completions", run: takeReports(deps, maxBytes) }];
   if (story !== undefined) {
     const run = (call: Call) => lookUp(call, (id) => within(lookUpTimeoutMs, story(id)));
@@ -117,6 +119,12 @@ function createRoutes(deps: ApiDeps, maxBytes: number, lookUpTimeoutMs: number):
     const run = (call: Call) =>
       withBody(call, maxBytes, undefined, (body) => answerReplay(call, body, replay));
     routes.push({ name: "POST /v1/replays", run });
+  }
+  if (runRoute !== undefined) {
+    // It has its own time limit.
+    const run = (call: Call) =>
+      withBody(call, maxBytes, undefined, (body) => answerRun(call, body, runRoute));
+    routes.push({ name: "POST /v1/runs", run });
   }
   if (audit !== undefined) {
     const run = async ({ req, res }: Call) => {

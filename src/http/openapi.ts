@@ -18,6 +18,7 @@ import { auditParameters } from "./audit-route.ts";
 import { decisionBody } from "./decision.ts";
 import { explanation } from "./explanation-schema.ts";
 import { MAX_REPLAYED, replayBody, replayed } from "./replay-schema.ts";
+import { runBody, runKey, runStarted } from "./run-schema.ts";
 
 /** A route of the API as people write it. */
 export type RouteName =
@@ -26,6 +27,7 @@ export type RouteName =
   | "GET /v1/job-groups/{id}/explain"
   | "POST /v1/tasks/{id}/resolve"
   | "POST /v1/replays"
+  | "POST /v1/runs"
   | "GET /v1/audit"
   | "GET /v1/openapi.json";
 
@@ -175,6 +177,27 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
         413: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
         422: `There are more than ${MAX_REPLAYED} job groups in it, or the rules have no such rule or target. Nothing was done.`,
         503: `${AWAY} Part of it may be done; asking again is safe without force.`,
+      }),
+    },
+  },
+  "POST /v1/runs": {
+    operationId: "run",
+    summary: "Run a recipe on the platform, once per key",
+    description:
+      "When the job group has ended it is published by the rules as any other. Sending the same again with the same key is always safe: nothing runs twice.",
+    requestParams: {
+      header: z.object({ "Idempotency-Key": runKey.optional().meta({ description: "As idempotencyKey." }) }),
+    },
+    requestBody: { required: true, content: { "application/json": { schema: runBody } } },
+    responses: {
+      202: json("It runs.", runStarted),
+      ...problems({
+        ...BODY_PROBLEMS,
+        404: "The platform knows no such recipe.",
+        409: "The key was used for another run, or for one of unknown outcome too long ago.",
+        413: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
+        422: "The platform refuses the run, or it cannot be told where the result is to be written; detail has its words.",
+        503: "The platform or Redis does not answer, or the platform's quota is used up. Ask again with the same key, which the answer names as idempotencyKey.",
       }),
     },
   },

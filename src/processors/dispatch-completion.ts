@@ -46,6 +46,8 @@ export interface Planned {
 /** A job group that is not known, or has not ended: first look again after 5 s, then slower. */
 const LOOK_AGAIN_FIRST_MS = 5_000;
 const LOOK_AGAIN_MAX_MS = 5 * 60_000;
+/** One that the relay started itself: when it ends no report may come that is news. */
+const LOOK_AGAIN_AT_RUN_MAX_MS = 30_000;
 /** A job group that the platform does not know for so long after its report is none; nor is a name that it does not tell. */
 const UNKNOWN_AFTER_MS = 15 * 60_000;
 /** A job group that does not end for so long is left; a later report opens it again. */
@@ -104,7 +106,9 @@ async function judge(
         if (ageMs > ENDLESS_AFTER_MS) {
           return verdict("failed", `${standing.words} ${days(ageMs)} days after its report`);
         }
-        return lookAgain(run, ageMs, standing.words);
+        return completion.source === "run"
+          ? lookAgain(run, Math.min(ageMs, 4 * LOOK_AGAIN_AT_RUN_MAX_MS), standing.words)
+          : lookAgain(run, ageMs, standing.words);
     }
     return await dispatch(group, completion, ageMs, deps, run);
   } catch (error) {

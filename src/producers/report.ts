@@ -7,8 +7,8 @@ import {
   reportSchema,
 } from "./report-schema.ts";
 
-/** How a completion became known. */
-export type ReportSource = "webhook" | "api" | "message" | "poller";
+/** How a completion became known; `run`: the relay started the job group itself, so it has not ended yet. */
+export type ReportSource = "webhook" | "api" | "message" | "poller" | "run";
 
 /** "Job group N finished", as somebody told us; a hint that the platform is asked about before anything is done. */
 export interface CompletionReport {

@@ -80,6 +80,8 @@ export interface Keys {
     /** String with a lifetime: one of the processes has looked. */
     readonly turn: string;
   };
+  /** Hash with a lifetime: a run of a recipe that was asked for by this execution id. */
+  run(executionId: string): string;
   /** Stream: what operators did. */
   readonly audit: string;
   /** Stream: the part of it that is about one job group. */
@@ -119,6 +121,7 @@ export function keysOf(namespace: string): Keys {
       outbox: `${prefix}:notice-outbox`,
       turn: `${prefix}:notice-turn`,
     },
+    run: (executionId) => `${prefix}:run:${executionId}`,
     audit: `${prefix}:audit`,
     auditOf: (id) => `${prefix}:audit:${id}`,
     queue: (name, suffix) => `${prefix}:${name}:${suffix}`,

@@ -1,7 +1,9 @@
 import { runCheck } from "../../src/check-command.ts";
 import { EXIT, explainError, runCommandLine } from "../../src/command-line.ts";
 import { readConfig } from "../../src/config.ts";
-import { runWebhookCreate } from "../../src/webhook-command.ts";
+import { runConnections } from "../../src/connections-command.ts";
+import { runInit } from "../../src/init-command.ts";
+import { runWebhookCreate, toWebhookJson } from "../../src/webhook-command.ts";
 
 /** Runs the command line in this process, as the program does; a command that opens Redis is only named in the output. */
 export async function runCommand(
@@ -25,11 +27,22 @@ export async function runCommand(
           if (!ok) code = wrongUse ? EXIT.wrongUse : EXIT.failed;
         },
         explain: named("explain"),
+        status: named("status"),
+        doctor: named("doctor"),
+        run: named("run"),
+        connections: async (given) => {
+          const { text, ok } = await runConnections(given, readConfig(env));
+          print(text);
+          if (!ok) code = EXIT.failed;
+        },
+        init: async (given) => print((await runInit(given, readConfig(env))).text),
         resolve: named("resolve"),
         replay: named("replay"),
         hashPassword: async (name) => print(`hash-password ${name}`),
         createWebhook: async (given) => {
-          const { lines, warnings } = await runWebhookCreate(given, readConfig(env));
+          const created = await runWebhookCreate(given, readConfig(env));
+          const { lines, warnings } = created;
+          if (given.json) return print(JSON.stringify(toWebhookJson(created)));
           for (const line of [...warnings.map((warning) => `warning: ${warning}`), ...lines])
             print(`${line}\n`);
         },

@@ -1,0 +1,102 @@
+import type { Logger } from "pino";
+import type { Config } from "./config.ts";
+import { missingSettings } from "./config-summary.ts";
+import { type DoctorFinding, findingsOf } from "./doctor/finding.ts";
+import { checkAddress, checkPlatform, platformNotAsked } from "./doctor/platform-checks.ts";
+import { checkRedis, redisAway } from "./doctor/redis-checks.ts";
+import { checkRulesFile } from "./doctor/rules-checks.ts";
+import { checkWebhook } from "./doctor/webhook-checks.ts";
+import type { Said } from "./explain-command.ts";
+import { type Cell, type Look, PLAIN, table } from "./look.ts";
+import { count } from "./pages/words.ts";
+import { inTime } from "./queues/in-time.ts";
+import type { Rules } from "./rules/model.ts";
+import { withPlatform } from "./with-platform.ts";
+import { withReach } from "./with-core.ts";
+
+/** A person does not wait for a Redis that is away. */
+const REDIS_WITHIN_MS = 5_000;
+
+/** What `doctor` was asked for. */
+export interface DoctorArguments {
+  readonly json: boolean;
+}
+
+/**
+ * Checks all that a relay with these settings needs; changes nothing. Not `ok` with an error among the findings; warnings
+ * and what was not tested leave it `ok`. `now` is this machine's clock in epoch milliseconds.
+ */
+export async function runDoctor(
+  { json }: DoctorArguments,
+  config: Config,
+  log: Logger,
+  look: Look = PLAIN,
+  now: () => number = Date.now,
+): Promise<Said> {
+  const { findings: ofRules, rules } = await checkRulesFile(config);
+  const [ofRedis, ofPlatform, ofWebhook] = await Promise.all([
+    askRedis(config, log, now),
+    askPlatform(config, rules, now),
+    checkWebhook(config),
+  ]);
+  const findings = [...ofSettings(config), ...ofRedis, ...ofPlatform, ...ofRules, ...ofWebhook];
+  const ok = findings.every(({ verdict }) => verdict !== "error");
+  return { text: json ? JSON.stringify({ ok, findings }, undefined, 2) : tellFindings(findings, look), ok };
+}
+
+function ofSettings(config: Config): DoctorFinding[] {
+  const { ok, warning } = findingsOf("settings");
+  const missing = missingSettings(config).map((line) => warning("set", line));
+  return missing.length > 0 ? missing : [ok("set", "what a relay with these ROLES needs is set")];
+}
+
+async function askRedis(config: Config, log: Logger, now: () => number): Promise<DoctorFinding[]> {
+  // The address may hold a password.
+  const where = config.redisUrl
+    ? `Redis at ${new URL(config.redisUrl).host}`
+    : `its own Redis under ${config.dataDir}`;
+  try {
+    return await withReach(config, log, async (reach) => {
+      if (!(await inTime(reach.connections.reached(), REDIS_WITHIN_MS)))
+        return redisAway(where, " within 5 s");
+      return checkRedis(reach, where, now);
+    });
+  } catch (error) {
+    return redisAway(where, `: ${error instanceof Error ? error.message : String(error)}`);
+  }
+}
+
+async function askPlatform(
+  config: Config,
+  rules: Rules | undefined,
+  now: () => number,
+): Promise<DoctorFinding[]> {
+  const { url, token, tokenFile } = config.platform;
+  const address = checkAddress(config.platform);
+  if (!url) return [...address, ...platformNotAsked("DESIGNER_CLOUD_URL is not set")];
+  if (!token && !tokenFile) return [...address, ...platformNotAsked("DESIGNER_CLOUD_TOKEN is not set")];
+  const asked = withPlatform(config, "doctor", (platform, signal) =>
+    checkPlatform(platform, rules?.targets, signal, now),
+  );
+  const whenLate = (error: unknown): DoctorFinding[] => {
+    if (error instanceof Error && error.name === "TimeoutError")
+      return platformNotAsked("the platform did not answer all questions in time");
+    throw error;
+  };
+  return [...address, ...(await asked.catch(whenLate))];
+}
+
+const STYLES = { ok: "good", warning: "warn", error: "bad", "not tested": "dim" } as const;
+
+function tellFindings(findings: readonly DoctorFinding[], look: Look): string {
+  const rows = findings.map(({ part, check, verdict, words, advice }): Cell[] => [
+    { text: verdict === "error" ? "ERROR" : verdict, style: STYLES[verdict] },
+    part,
+    check,
+    advice === undefined ? words : `${words.replace(/\.$/, "")}. ${advice}`,
+  ]);
+  const number = (verdict: DoctorFinding["verdict"]): number =>
+    findings.filter((one) => one.verdict === verdict).length;
+  const sum = `${number("ok")} ok, ${count(number("warning"), "warning")}, ${count(number("error"), "error")}, ${number("not tested")} not tested`;
+  return [...table("Checks", ["found", "part", "check", "words"], rows, look).slice(1), "", sum].join("\n");
+}

@@ -1,0 +1,95 @@
+import { open, writeFile } from "node:fs/promises";
+import type { Config } from "./config.ts";
+import type { Said } from "./explain-command.ts";
+import { firstRules, type Tenant } from "./first-rules.ts";
+import { type Look, PLAIN } from "./look.ts";
+import { count } from "./pages/words.ts";
+import { surveyConnections } from "./processors/survey-connections.ts";
+import { surveyRecipes } from "./processors/survey-recipes.ts";
+import { parseRules } from "./rules/parse-rules.ts";
+import { withPlatform } from "./with-platform.ts";
+
+/** A first file is to be read by a person. */
+const RECIPES = 10;
+
+/** What `init` was asked for. */
+export interface InitArguments {
+  /** Default: `RULES_FILE`. */
+  readonly file?: string;
+  /** Replace the file that is there. */
+  readonly force: boolean;
+  /** The connection that the rules publish to; default: the only one there is. */
+  readonly connection?: number;
+}
+
+/**
+ * Writes a first rules file from what the tenant has; needs no Redis. Throws when the file is there and is not to be
+ * replaced, when there is no connection to publish to, or when the platform does not answer; nothing was written then.
+ */
+export async function runInit(args: InitArguments, config: Config, look: Look = PLAIN): Promise<Said> {
+  const { force, file = config.rulesFile } = args;
+  if (!force) await refuseToReplace(file);
+  const tenant = await surveyTenant(args, config);
+  const text = firstRules(tenant);
+  // What init writes has to be good, whatever names the tenant has: better to fail here than at a start.
+  const { rules } = parseRules(text, file);
+  await writeFile(file, text, { flag: force ? "w" : "wx" }).catch(explainWrite(file));
+  const { connections, recipes, enabled } = tenant;
+  const target = rules.targets.find(({ connection }) => connection === tenant.chosen)?.name;
+  const { paint } = look;
+  const lines = [
+    `${paint("good", "WRITTEN")}: ${file}: ${count(connections.length, "target")}, ${count(recipes.length, "rule")}${recipes.length > 0 ? `, all to ${target}` : ""}.`,
+    enabled
+      ? "Each rule makes a new table at each run and touches none that is there."
+      : `${paint("warn", "SWITCHED OFF")}: there are ${connections.length} Redshift connections, so no rule publishes until you choose its target and take its \`enabled: false\` out (or say --connection <id>).`,
+    ...recipes.flatMap(({ id, hasAvro }) =>
+      hasAvro === false
+        ? [
+            `${paint("warn", "NO AVRO")}: the last results of recipe ${id} have none, and Redshift needs it: add an Avro output to the recipe.`,
+          ]
+        : [],
+    ),
+    "",
+    `Next: read the file, then  publish-relay check ${quoted(file)} --live`,
+  ];
+  return { text: lines.join("\n"), ok: true };
+}
+
+function surveyTenant({ connection }: InitArguments, config: Config): Promise<Tenant> {
+  return withPlatform(config, "init", async (platform, signal) => {
+    const found = await surveyConnections(platform, signal);
+    const connections = found.filter(({ target, id }) => target === "yes" || id === connection);
+    const [first] = connections;
+    if (!first)
+      throw new Error(
+        "The token's user sees no Redshift connection: make one in Designer Cloud, then do this again",
+      );
+    if (connection !== undefined && !connections.some(({ id }) => id === connection))
+      throw new Error(`There is no connection ${connection}: publish-relay connections lists them`);
+    const recipes = await surveyRecipes(platform, RECIPES, signal);
+    const chosen = connection ?? first.id;
+    const enabled = connection !== undefined || connections.length === 1;
+    return { url: config.platform.url ?? "", connections, recipes, chosen, enabled };
+  });
+}
+
+/** Asked before the platform is, so that nobody waits for a refusal. */
+async function refuseToReplace(file: string): Promise<void> {
+  const there = await open(file, "r").catch(() => undefined);
+  if (!there) return;
+  await there.close();
+  throw new Error(alreadyThere(file));
+}
+
+const alreadyThere = (file: string): string =>
+  `${file} is there already, and was left as it is: --force replaces it, or name another file`;
+
+const explainWrite =
+  (file: string) =>
+  (error: unknown): never => {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST")
+      throw new Error(alreadyThere(file));
+    throw error;
+  };
+
+const quoted = (file: string): string => (/^[\w./-]+$/.test(file) ? file : JSON.stringify(file));

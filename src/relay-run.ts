@@ -1,0 +1,94 @@
+import type { Logger } from "pino";
+import type { RunRoute } from "./http/run-route.ts";
+import { runRecipe, type RunOrder, type RunPlatform, type RunResult } from "./processors/run-recipe.ts";
+import type { Report } from "./producers/accept-report.ts";
+import { executionIdOf } from "./producers/execution-id.ts";
+import { type Audit, carryOut, type Ending } from "./queues/audit-store.ts";
+import type { CompletionRecords } from "./queues/completion-record.ts";
+import type { Connections } from "./queues/connections.ts";
+import type { Keys } from "./queues/names.ts";
+import { createRunStore } from "./queues/run-store.ts";
+import type { Asker } from "./relay-audit.ts";
+
+export interface RunParts {
+  readonly connections: Pick<Connections, "ingest">;
+  readonly keys: Keys;
+  readonly namespace: string;
+  readonly retentionMs: number;
+  /** Past the gate: a run is asked for once, by somebody who waits, and its quota is not that of publishes. */
+  readonly platform: RunPlatform;
+  readonly report: Report;
+  readonly records: Pick<CompletionRecords, "read">;
+  readonly audit: Audit;
+  readonly log: Logger;
+}
+
+/** A run as somebody asks for it; the key names it, and the same key runs once. */
+export interface AskedToRun extends Omit<RunOrder, "executionId"> {
+  readonly key: string;
+}
+
+/** Runs a recipe; rejects when Redis does not answer. */
+export type RunJob = (asked: AskedToRun, asker: Asker, signal: AbortSignal) => Promise<RunResult>;
+
+/** Runs of recipes, each written into the audit trail and then looked at by dispatch until it has ended. */
+export function createRunJob(parts: RunParts): RunJob {
+  const { connections, keys, namespace, retentionMs, platform, report, records, audit, log } = parts;
+  const runs = createRunStore(connections.ingest, keys, retentionMs);
+  return ({ key, ...asked }, asker, signal) => {
+    const order = { ...asked, executionId: executionIdOf(namespace, key) };
+    const delivery = `run ${order.executionId}`;
+    const deps = {
+      platform,
+      runs,
+      signal,
+      report: (jobGroupId: number) => report({ jobGroupId, labels: {}, source: "run", delivery }),
+      isOthers: async (jobGroupId: number) => {
+        const { completion } = await records.read(jobGroupId);
+        return completion?.reports.some((one) => one.source === "run" && one.delivery !== delivery) ?? false;
+      },
+    };
+    const entry = { ...asker, action: "run", detail: tellOrder(order) };
+    return carryOut(audit, entry, log, () => runRecipe(order, deps), endingOf);
+  };
+}
+
+const tellOrder = ({ recipeId, parameters, format, executionId }: RunOrder): string =>
+  [
+    `recipe ${recipeId}`,
+    ...Object.keys(parameters).map((name) => `parameter ${name}`),
+    ...(format === undefined ? [] : [`format ${format}`]),
+    `execution id ${executionId}`,
+  ].join(", ");
+
+function endingOf({ kind, words }: RunResult): Ending {
+  switch (kind) {
+    case "running":
+      return { outcome: "done", detail: words };
+    case "later":
+      return { outcome: "failed", detail: words };
+    case "conflict":
+    case "refused":
+      return { outcome: "refused", detail: words };
+  }
+}
+
+/** As long as a caller waits for an answer. */
+const ROUTE_WITHIN_MS = 20_000;
+
+/** Runs for those who ask over HTTP. */
+export function createRunRoute(run: RunJob, log: Logger): RunRoute {
+  return ({ format, path, ...asked }, { from, requestId, who }) => {
+    const order = { ...asked, ...(format !== undefined && { format }), ...(path !== undefined && { path }) };
+    return run(order, { who, from, requestId, role: "api" }, AbortSignal.timeout(ROUTE_WITHIN_MS)).catch(
+      (error: unknown) => {
+        log.warn(
+          { err: error, recipeId: order.recipeId, requestId },
+          "a run of a recipe failed: answered 503",
+        );
+        // Redis may have gone after the run began.
+        return { kind: "later", mayRun: true, words: "The relay's Redis does not answer" };
+      },
+    );
+  };
+}

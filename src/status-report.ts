@@ -1,0 +1,145 @@
+import { type Cell, type Look, type Style, table } from "./look.ts";
+import type { Overview, TargetView } from "./pages/view.ts";
+import { waitingOf } from "./pages/view.ts";
+import { count, span } from "./pages/words.ts";
+import type { Ended } from "./queues/tally.ts";
+import type { Status } from "./status-command.ts";
+import type { Story, StoryTask } from "./story.ts";
+
+/** How everything stands, for people. */
+export function tellStatus(status: Status, look: Look): string {
+  const { overview, processes, queues } = status;
+  const { now, gate, open, parked, active, failedGroups, dispatchFailed, undispatched, oldest } = overview;
+  const ago = (at: number): string => `${span(Math.max(0, now - at))} ago`;
+  const { paint } = look;
+  const notDispatched =
+    undispatched.oldest === undefined
+      ? "none"
+      : `${undispatched.count}, the oldest (job group ${undispatched.oldestId}) reported ${ago(undispatched.oldest)}`;
+  const lines = [
+    `Processes:       ${processes.length === 0 ? paint("bad", "none lives: nothing is published") : processes.length}`,
+    `Rules:           ${tellRules(status, look)}`,
+    `Gate:            ${gate.ms > 0 ? `${paint("bad", "SHUT")} for ${span(gate.ms)}, nothing is published: ${gate.words}` : paint("good", "open")}`,
+    `Not dispatched:  ${notDispatched}`,
+    `Open:            ${count(open, "task")}, ${active} running, ${parked === 0 ? "none parked" : paint("warn", `${parked} PARKED`)}`,
+    ...(oldest
+      ? [`Oldest:          ${oldest.id}, its job group finished ${ago(oldest.finishedAt)}: ${oldest.words}`]
+      : []),
+    `Failed:          ${failedGroups === 0 ? "no job group with a failed task" : paint("bad", `${count(failedGroups, "job group")} with a failed task`)}${dispatchFailed === 0 ? "" : `, ${paint("bad", `${count(dispatchFailed, "dispatch", "dispatches")} failed`)} in the last day`}`,
+    `Last hour:       ${tellEnded(overview.figures.all.hour)}`,
+    `Last day:        ${tellEnded(overview.figures.all.day)}`,
+  ];
+  return [
+    ...lines,
+    ...tellTargets(overview, look),
+    ...tellWaits(overview, look),
+    ...tellQueues(queues, look),
+  ].join("\n");
+}
+
+function tellRules({ rules: { newest, versions }, processes }: Status, { paint }: Look): string {
+  if (newest === null) return "no relay has run with any rules yet";
+  if (processes.length === 0) return `version ${newest} ran last`;
+  if (versions.length === 1 && versions[0] === newest) return `version ${newest} in all processes`;
+  return `${paint("warn", versions.length > 1 ? "DIFFERENT VERSIONS" : "NOT THE NEWEST")}: ${versions.join(", ") || "none"}; the limits are those of ${newest}`;
+}
+
+const tellEnded = ({ published, failed, parked, superseded, freshness }: Ended): string =>
+  `published ${published}, failed ${failed}, parked ${parked}, superseded ${superseded}${
+    freshness ? `; median ${span(freshness.p50)} after the job's end` : ""
+  }`;
+
+function tellTargets({ targets, now }: Overview, look: Look): string[] {
+  const rows = targets.map((target): Cell[] => [
+    target.name,
+    String(target.connection),
+    stateOf(target),
+    String(waitingOf(target)),
+    `${target.queue.running} of ${target.concurrency}`,
+    target.pace ?? "no limit",
+    target.last ? `${span(Math.max(0, now - target.last.at))} ago` : "never",
+  ]);
+  const head = ["target", "connection", "state", "waiting", "running", "pace", "last published"];
+  return table("Targets", head, rows, look);
+}
+
+function stateOf({ paused, pausedBy, breaker, inRules }: TargetView): Cell {
+  if (paused) return { text: `PAUSED${pausedBy === undefined ? "" : ` by ${pausedBy}`}`, style: "warn" };
+  if (breaker.open) return { text: `BREAKER OPEN for ${span(breaker.openMs)}`, style: "bad" };
+  return inRules ? { text: "good", style: "good" } : { text: "not in the rules any more", style: "warn" };
+}
+
+function tellWaits({ waits, parkedTasks, now }: Overview, look: Look): string[] {
+  const waiting = waits.map(({ target, cause, count: n, atLeast, words }): Cell[] => [
+    target,
+    `${n}${atLeast ? " or more" : ""}`,
+    cause,
+    words,
+  ]);
+  const parked = parkedTasks.map(({ id, since, words }): Cell[] => [
+    { text: id, style: "warn" },
+    `${span(Math.max(0, now - since))} ago`,
+    words,
+  ]);
+  return [
+    ...table("Waiting", ["target", "tasks", "for", "words"], waiting, look),
+    ...table("Parked (publish-relay resolve decides)", ["task", "parked", "words"], parked, look),
+  ];
+}
+
+function tellQueues(queues: Status["queues"], look: Look): string[] {
+  const states = ["waiting", "prioritized", "delayed", "active", "failed", "completed"] as const;
+  const rows = queues.map(({ queue, jobs }) => [queue, ...states.map((state) => String(jobs[state] ?? 0))]);
+  return table("Queues", ["queue", ...states], rows, look);
+}
+
+const STYLES: Readonly<Record<string, Style>> = { published: "good", failed: "bad", parked: "warn" };
+
+/** The story of one job group, for people. */
+export function tellStoryText({ jobGroupId, summary, completion, tasks, audit }: Story, look: Look): string {
+  const rows = tasks.map((task): Cell[] => [
+    task.id,
+    task.target,
+    `${task.schema}.${task.table}`,
+    task.action,
+    { text: task.state, style: STYLES[task.state] ?? "bold" },
+    wordsOf(task),
+  ]);
+  const steps = tasks.flatMap(({ id, steps: lines }) =>
+    lines.length === 0 ? [] : ["", `Steps of ${id}:`, ...lines.map((line) => `  ${line}`)],
+  );
+  const actions = audit.map(({ at, who, action, outcome, reason, detail }) => [
+    at,
+    who,
+    action,
+    outcome,
+    [reason, detail].filter(Boolean).join(". "),
+  ]);
+  return [
+    `Job group ${jobGroupId}: ${tasks.length === 0 ? "no publish tasks" : summary}`,
+    ...(completion ? tellCompletion(completion) : ["Reported:  not known, the record holds tasks alone"]),
+    ...table("Tasks", ["task", "target", "table", "action", "state", "words"], rows, look),
+    ...steps,
+    ...table("What operators did", ["at", "who", "action", "outcome", "words"], actions, look),
+  ].join("\n");
+}
+
+function tellCompletion(completion: NonNullable<Story["completion"]>): string[] {
+  const { outcome, words, labels, source, reportedAt, reportCount } = completion;
+  const labelled = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
+  return [
+    `Reported:  by ${source}${reportedAt === undefined ? "" : `, last news at ${reportedAt}`}, ${count(reportCount, "report")}${labelled.length > 0 ? `, labels ${labelled.join(" ")}` : ""}`,
+    `Dispatch:  ${outcome === "open" ? "not done yet" : outcome}${words === undefined ? "" : `. ${words}`}`,
+  ];
+}
+
+function wordsOf({ words, waits, endedAt, attempts }: StoryTask): string {
+  return [
+    words,
+    waits && `waits since ${waits.since} for ${waits.cause}: ${waits.words}`,
+    endedAt && `ended ${endedAt}`,
+    attempts > 1 && `${attempts} attempts`,
+  ]
+    .filter(Boolean)
+    .join("; ");
+}

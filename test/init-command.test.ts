@@ -1,0 +1,189 @@
+import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { createSimulator, type SimulatorOptions } from "../simulator/simulator.ts";
+import { checkRules } from "../src/check-rules.ts";
+import { firstRules } from "../src/first-rules.ts";
+import { runCommand } from "./support/command-line.ts";
+import { releaseLater } from "./support/release.ts";
+import { openSite } from "./support/relay.ts";
+
+async function folder(): Promise<string> {
+  const path = await mkdtemp(join(tmpdir(), "publish-relay-init-"));
+  releaseLater(() => rm(path, { recursive: true, force: true }));
+  return path;
+}
+
+async function openTenant(options?: SimulatorOptions) {
+  const simulator = createSimulator(options);
+  await simulator.start();
+  releaseLater(() => simulator.stop());
+  return { simulator, env: { DESIGNER_CLOUD_URL: simulator.url, DESIGNER_CLOUD_TOKEN: "simulator-token" } };
+}
+
+test("what init writes passes check without a warning, and publishes", async () => {
+  const site = await openSite({ rules: {}, simulator: { settings: { publishMs: 20 } } });
+  site.simulator.createJobGroup({ recipeId: 30, webhook: false });
+  const file = join(await folder(), "rules.yaml");
+  const { code, output } = await runCommand(["init", file, "--connection", "3"], site.env);
+  expect(output).toMatch(/^WRITTEN: .*rules\.yaml: 4 targets, 2 rules, all to redshift-finance\.$/m);
+  expect(output).toContain(`Next: read the file, then  publish-relay check ${file} --live`);
+  expect(code).toBe(0);
+
+  const text = await readFile(file, "utf8");
+  expect(text).toContain('connection: 3   # "redshift-finance", cluster-3.redshift.example.com/dev');
+  expect(text).toMatch(/when: \{ recipe: 30 \} {3}# "ledger" of flow 12 "Finance close"; last job group \d+/);
+  const check = await runCommand(["check", file, "--live"], site.env);
+  expect(check.code).toBe(0);
+  // The targets that no rule uses are warned of: that is what is left to decide.
+  expect(checkRules(text, file).warnings.map(({ message }) => message)).toEqual(
+    ["redshift-sales", "redshift-marketing", "redshift-read-only"].map((name) =>
+      expect.stringContaining(`no rule publishes to the target "${name}"`),
+    ),
+  );
+
+  const relay = await site.start({ RULES_FILE: file });
+  const id = site.simulator.createJobGroup({ recipeId: 30, webhook: false });
+  await relay.report(id);
+  expect(await site.ended(id)).toMatchObject([
+    {
+      plan: { target: "redshift-finance", table: "ledger", action: "createAndLoad" },
+      record: { state: "published" },
+    },
+  ]);
+});
+
+test("with several connections and none chosen no rule publishes until a person says so", async () => {
+  const { env } = await openTenant();
+  const file = join(await folder(), "rules.yaml");
+  const { code, output } = await runCommand(["init", file], env);
+  expect(code).toBe(0);
+  expect(output).toMatch(/^SWITCHED OFF: there are 4 Redshift connections/m);
+  const { rules } = checkRules(await readFile(file, "utf8"), file);
+  expect(rules?.rules.map(({ enabled }) => enabled)).toEqual([false]);
+});
+
+test("a file that is there is left as it is, without --force, before the platform is asked", async () => {
+  const { env, simulator } = await openTenant();
+  const file = join(await folder(), "rules.yaml");
+  await writeFile(file, "mine");
+  const refused = await runCommand(["init"], { ...env, RULES_FILE: file });
+  expect(refused.code).toBe(1);
+  expect(refused.output).toContain(`${file} is there already, and was left as it is`);
+  expect(await readFile(file, "utf8")).toBe("mine");
+  expect(simulator.requests()).toEqual([]);
+  expect((await runCommand(["init", "--force"], { ...env, RULES_FILE: file })).code).toBe(0);
+  expect(await readFile(file, "utf8")).toContain("version: 1");
+});
+
+test("a tenant without a Redshift connection, or a connection that is not there: nothing is written", async () => {
+  const { env, simulator } = await openTenant();
+  const file = join(await folder(), "rules.yaml");
+  const unknown = await runCommand(["init", file, "--connection", "99"], env);
+  expect(unknown).toMatchObject({ code: 1, output: expect.stringContaining("There is no connection 99") });
+  simulator.set({ connections: [2, 3, 4, 5].map((id) => ({ id, name: "x", vendor: "s3" })) });
+  const none = await runCommand(["init", file], env);
+  expect(none).toMatchObject({ code: 1, output: expect.stringContaining("sees no Redshift connection") });
+  await expect(readFile(file)).rejects.toThrow("ENOENT");
+  expect(await runCommand(["init", file], {})).toMatchObject({
+    code: 2,
+    output: expect.stringContaining("DESIGNER_CLOUD_URL is not set"),
+  });
+});
+
+test("recipes without Avro results are pointed out", async () => {
+  const { env, simulator } = await openTenant();
+  simulator.createJobGroup({ recipeId: 28, formats: ["csv"] });
+  const file = join(await folder(), "rules.yaml");
+  const { output } = await runCommand(["init", file, "--connection", "2"], env);
+  expect(output).toContain("NO AVRO: the last results of recipe 28 have none");
+  expect(output).not.toContain("recipe 27");
+  expect(await readFile(file, "utf8")).toMatch(/# Its last results have no Avro[^]*table: customers/);
+});
+
+test("whatever names a tenant has, the file is good and its names differ", () => {
+  const names = [
+    "",
+    "  ",
+    "Größe: 5 # {x} 'y' \"z\"",
+    "orders\n  - evil: true",
+    "Orders",
+    "orders",
+    "1st",
+    "%&/",
+    "表",
+  ];
+  const connections = names.map((name, i) => ({
+    id: i + 1,
+    name,
+    vendor: "redshift",
+    target: "yes" as const,
+  }));
+  const recipes = [...names, "recipe_3", "x".repeat(300)].map((name, i) => ({
+    id: i + 1,
+    name,
+    jobGroupId: 100 + i,
+    flow: { id: 1, name },
+  }));
+  for (const enabled of [true, false]) {
+    const text = firstRules({ url: "https://x.example.com", connections, recipes, chosen: 3, enabled });
+    const { errors, rules } = checkRules(text, "rules.yaml");
+    expect(errors).toEqual([]);
+    expect(rules?.targets).toHaveLength(connections.length);
+    expect(rules?.rules).toHaveLength(recipes.length);
+    expect(new Set(rules?.rules.flatMap(({ publish }) => publish.map(({ table }) => table))).size).toBe(
+      recipes.length,
+    );
+  }
+  const empty = firstRules({ url: "", connections, recipes: [], chosen: 1, enabled: true });
+  expect(checkRules(empty, "rules.yaml").errors).toEqual([]);
+});
+
+test("connections lists those that could be targets with what is told of them, and says what nobody can tell", async () => {
+  const { env, simulator } = await openTenant();
+  simulator.set({ connections: [{ id: 4, name: "redshift-marketing", reachable: false }] });
+  const { code, output } = await runCommand(["connections"], env);
+  expect(code).toBe(0);
+  expect(output.split("\n").map((line) => line.trim().split(/ {2,}/))).toEqual(
+    expect.arrayContaining([
+      ["ID", "NAME", "KIND", "MAY BE A TARGET", "STATUS", "OWNER", "MAY WRITE", "DATABASE"],
+      [
+        "2",
+        "redshift-sales",
+        "redshift",
+        "yes",
+        "SUCCESS",
+        "not told, shared with all",
+        "not told",
+        "cluster-2.redshift.example.com/dev",
+      ],
+      [
+        "4",
+        "redshift-marketing",
+        "redshift",
+        "yes",
+        "FAILURE",
+        "not told, shared with all",
+        "not told",
+        "cluster-4.redshift.example.com/dev",
+      ],
+    ]),
+  );
+  expect(output).not.toContain("files");
+  expect(output).toContain("1 of other kinds are left out");
+  expect((await runCommand(["connections", "--all"], env)).output).toMatch(/ 1 +files +s3 +no +not asked /);
+  const json = JSON.parse((await runCommand(["connections", "--json"], env)).output) as {
+    connections: unknown[];
+  };
+  expect(json.connections).toHaveLength(4);
+  expect(json.connections[0]).toMatchObject({ id: 2, status: "SUCCESS", mayWrite: null });
+});
+
+test("a tenant without any that could be a target ends with 1", async () => {
+  const { env, simulator } = await openTenant();
+  simulator.set({ connections: [2, 3, 4, 5].map((id) => ({ id, name: "x", vendor: "s3" })) });
+  const { code, output } = await runCommand(["connections"], env);
+  expect(code).toBe(1);
+  expect(output).toContain("There is no Redshift connection");
+});
