@@ -1,5 +1,6 @@
 import { z } from "zod";
 import { accessProblems, accessSettings } from "./access-settings.ts";
+import { hasReadableLogin, isPlain, withoutLastSlash } from "./notify-settings.ts";
 import { moment } from "./producers/moment.ts";
 import { NAMESPACE } from "./queues/names.ts";
 import { parseDuration } from "./rules/duration.ts";
@@ -34,15 +35,24 @@ const address = (protocols: readonly string[], example: string) =>
   );
 
 /** None of the words holds the address: it may be a secret. */
-const notifyUrls = list.refine(
-  (urls) => urls.every((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)),
-  "must be addresses that begin with http:// or https://, separated by commas (a comma inside one is written %2C)",
-);
+const notifyUrls = list
+  .refine(
+    (urls) => urls.every((url) => URL.canParse(url) && /^https?:$/.test(new URL(url).protocol)),
+    "must be addresses that begin with http:// or https://, separated by commas (a comma inside one is written %2C)",
+  )
+  .refine(
+    (urls) => urls.every(hasReadableLogin),
+    "has a login with a % that is no escape: write %25 for a % itself",
+  );
 /** Standard Webhooks: 24 bytes or more. */
 const notifySecrets = list.refine(
   (secrets) => secrets.every((secret) => /^whsec_[A-Za-z0-9+/]{32,}={0,2}$/.test(secret)),
   "must be whsec_ and base64 of at least 24 bytes; make one with: echo whsec_$(openssl rand -base64 24)",
 );
+
+const publicUrl = address(["http:", "https:"], "https://publish-relay.example.com")
+  .refine(isPlain, "must hold no login, query or fragment: it begins the links that people are told")
+  .transform(withoutLastSlash);
 
 const environment = z
   .object({
@@ -107,7 +117,7 @@ const environment = z
     ENVIRONMENT: text.max(30, "must have 30 characters at most").optional(),
     NOTIFY_URLS: notifyUrls,
     NOTIFY_SECRET: notifySecrets,
-    PUBLIC_URL: address(["http:", "https:"], "https://publish-relay.example.com").optional(),
+    PUBLIC_URL: publicUrl.optional(),
     LOG_LEVEL: z
       .enum(["fatal", "error", "warn", "info", "debug", "trace", "silent"], {
         error: "must be fatal, error, warn, info, debug, trace or silent",

@@ -10,6 +10,7 @@ import { createNotices, NO_NOTICES, type Notices } from "./notifications/notices
 import { createDeliverJob, createSendOut, PER_ADDRESS } from "./notifications/way-out.ts";
 import { logHandled } from "./outcome-log.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
+import type { CompletionRecords } from "./queues/completion-record.ts";
 import type { Connections } from "./queues/connections.ts";
 import type { GateStore } from "./queues/gate-store.ts";
 import { type Keys, NOTIFICATIONS } from "./queues/names.ts";
@@ -56,12 +57,13 @@ interface SendingParts extends NotifierParts {
   readonly targets: Pick<Targets, "list">;
   readonly gate: Pick<GateStore, "look">;
   readonly breakers: Pick<BreakerStore, "look">;
+  readonly completions: Pick<CompletionRecords, "read" | "unhandled">;
   readonly onError: (error: Error) => void;
 }
 
 /** Sends what is queued, and looks each minute for what no event tells of. The function it returns ends that. */
 export function startNotifications(parts: SendingParts): () => Promise<void> {
-  const { notifier, config, connections, keys, queues, gate, breakers, metrics, targets, onError, log } =
+  const { notifier, config, connections, keys, queues, gate, breakers, completions, metrics, targets, onError, log } =
     parts;
   const { notices, out } = notifier;
   if (!out) return () => Promise.resolve();
@@ -91,6 +93,8 @@ export function startNotifications(parts: SendingParts): () => Promise<void> {
       send,
       targets: targets.list,
       openTasks,
+      unhandled: completions.unhandled,
+      tasksOf: async (id) => (await completions.read(id)).tasks,
       // Once the gate is open, the first answer takes its memory away.
       isGateShut: async () =>
         (await gate.look()).ms > 0 || (await connections.work.exists(keys.gateMemory)) === 1,

@@ -11,6 +11,7 @@ import type { PublishPlatform } from "./processors/publish-task.ts";
 import type { RunPlatform } from "./processors/run-recipe.ts";
 import type { Notices } from "./notifications/notices.ts";
 import type { GateStore } from "./queues/gate-store.ts";
+import { createTellSeldom } from "./tell-seldom.ts";
 
 /**
  * How long and how many names of recipes and of flows are remembered, by each process. A minute, since a name can be
@@ -42,12 +43,16 @@ export function openPlatform(
 ): Platform {
   const { url } = config.platform;
   const source = tokenOf(config);
+  const gateLog = createTellSeldom();
   const gate = createGate(gateStore, {
     onShut: (event) => {
-      log.error(event, "the gate to the platform is shut: nothing is published, nothing is lost");
+      // It is tried again every few seconds, and shuts again.
+      const level = gateLog.isDue(event.reason) ? "error" : "debug";
+      log[level](event, "the gate to the platform is shut: nothing is published, nothing is lost");
       void notices.gateShut(event);
     },
     onOpen: () => {
+      gateLog.over();
       log.info("the gate to the platform is open again");
       void notices.gateOpen();
     },

@@ -12,6 +12,7 @@ import { createWatchedWorker } from "./queues/watched-worker.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import type { Core, Releasers } from "./relay-core.ts";
 import type { WatchOf } from "./relay-watch.ts";
+import { createTellSeldom, type TellSeldom } from "./tell-seldom.ts";
 
 export interface PollParts {
   readonly config: Config;
@@ -46,13 +47,14 @@ export async function openPoller(parts: PollParts, opened: Releasers): Promise<R
   };
   opened(everyMinute("the look at the poller's schedule", mend, log), (stop) => stop());
   const deps = depsOf(parts);
+  const trouble = createTellSeldom();
   const worker = createWatchedWorker(
     {
       connection: core.connections.work,
       queue,
       concurrency: 1,
       onError: core.onError,
-      handle: (_job, run) => takeTurn(parts, deps, settings, run),
+      handle: (_job, run) => takeTurn(parts, deps, settings, trouble, run),
     },
     parts.watchOf(queue.name),
   );
@@ -64,6 +66,7 @@ async function takeTurn(
   parts: PollParts,
   deps: PollDeps,
   settings: PollSettings,
+  trouble: TellSeldom,
   run: Run,
 ): Promise<Outcome> {
   const { core, log } = parts;
@@ -71,6 +74,7 @@ async function takeTurn(
   if (gate.ms > 0) return waits(gate.words);
   try {
     const turn = await pollTurn(deps, settings, run.signal);
+    trouble.over();
     const { words, more, ...figures } = turn;
     const level = turn.reported > 0 || more ? "info" : "debug";
     log[level]({ stage: "poll", ...figures }, words);
@@ -83,9 +87,9 @@ async function takeTurn(
       throw error;
     }
     if (error.failure.next === "gate") return waits(error.message);
-    const refused = error.failure.next === "refused";
+    const told = error.failure.next === "refused" ? "error" : "warn";
     const { message: words } = error;
-    log[refused ? "error" : "warn"](
+    log[trouble.isDue(told) ? told : "debug"](
       { words },
       "the poller could not read the platform's list: it tries again",
     );

@@ -48,9 +48,13 @@ export interface PublishParts {
 
 /** Runs a publish task's job. */
 export async function publish(deps: PublishParts, job: Job, run: Run, token: string): Promise<Outcome> {
-  const plan = readPlan(job);
-  if (typeof plan === "string") return { next: "fail", outcome: "failed", words: plan };
   const startedAt = Date.now();
+  const plan = readPlan(job);
+  if (typeof plan === "string") {
+    const refused: Outcome = { next: "fail", outcome: "failed", words: plan };
+    logHandled(deps.log, "publish", { taskId: job.id, queue: job.queueName }, startedAt, refused);
+    return refused;
+  }
   // A replayed task that waits for the pace keeps nobody from asking.
   const inTurn = deps.targets.find(plan.target)?.rateLimit !== undefined && !isReplayed(plan);
   const turn = inTurn ? deps.turnOf(plan.target) : atOnce;
@@ -78,8 +82,12 @@ export async function ended(
 /** A parked one is told of when it is parked: its job may be run again as often as somebody likes. */
 async function tellOfEnd(notices: Notices, plan: PublishPlan, outcome: Outcome): Promise<void> {
   if (outcome.next === "fail" && outcome.outcome === "failed") await notices.taskFailed(plan, outcome.words);
-  if (outcome.next === "done" && Reflect.get(outcome.value, "outcome") === "published")
-    await notices.published(plan.target);
+}
+
+/** Only a publish that was sent shows that the target takes some again: not what a person decided, or what was found done. */
+function tellOfPublish({ notifier }: PublishParts, { target }: PublishPlan, record: TaskRecord): void {
+  if (record.state === "published" && record.submittingAt !== undefined)
+    void notifier.notices.published(target);
 }
 
 /** A record that a newer version wrote is left alone: that version goes on with it. */
@@ -94,6 +102,7 @@ function unreadable(log: Logger, plan: PublishPlan, job: Job, error: unknown): O
 
 /** What the publish of a plan can do, in a run that holds its job's lock with this token. */
 export function publishDepsOf(deps: PublishParts, plan: PublishPlan, token: string): PublishDeps {
+  const events = publishEventsOf(deps.metrics, plan);
   return {
     platform: deps.platform,
     hold: deps.tasks.hold(plan, token),
@@ -104,7 +113,7 @@ export function publishDepsOf(deps: PublishParts, plan: PublishPlan, token: stri
     breaker: breakerOf(deps, plan.target),
     turn: atOnce,
     clock: { now: () => performance.now(), sleep, random: Math.random },
-    events: publishEventsOf(deps.metrics, plan),
+    events: { ...events, ended: (record) => (events.ended(record), tellOfPublish(deps, plan, record)) },
     settings: { ...PUBLISH_SETTINGS, followMaxMs: deps.followMaxMs },
   };
 }

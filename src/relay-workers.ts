@@ -1,5 +1,6 @@
 import type { Job } from "bullmq";
 import type { Logger } from "pino";
+import type { Notices } from "./notifications/notices.ts";
 import { logHandled } from "./outcome-log.ts";
 import { type DispatchDeps, dispatchCompletion } from "./processors/dispatch-completion.ts";
 import type { PublishPlatform } from "./processors/publish-task.ts";
@@ -7,6 +8,7 @@ import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import type { Report } from "./producers/accept-report.ts";
 import { reopen } from "./producers/report-completion.ts";
 import { type ParsedReport, parseReport } from "./producers/report.ts";
+import type { CompletionRecords, RememberedReport } from "./queues/completion-record.ts";
 import type { Outcome } from "./queues/outcome.ts";
 import { createWatchedWorker } from "./queues/watched-worker.ts";
 import type { RunningWorker, WorkerOptions } from "./queues/worker.ts";
@@ -45,14 +47,21 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
       queue: queues.completions,
       handle: (job, run) =>
         keep(job, log, async () => {
+          const startedAt = Date.now();
           const jobGroupId = await takeIn(deps, job);
           if (typeof jobGroupId !== "number") {
             // Its sender may have asked for a failed message to be removed: then this line is all that is left of it.
-            if (jobGroupId.next === "fail") log.warn({ job: job.id, ...jobGroupId }, "a message was refused");
+            const fields = {
+              stage: "message",
+              job: job.id,
+              durationMs: Date.now() - startedAt,
+              ...jobGroupId,
+            };
+            if (jobGroupId.next === "fail") log.warn(fields, "a message was refused");
+            else log.debug(fields, "a message ended");
             return jobGroupId;
           }
-          const records = completions;
-          const startedAt = Date.now();
+          const { records, newest } = rememberReport(completions);
           // One dispatch goes by one set of rules, whatever the file becomes meanwhile.
           const rules = rulesNow();
           if (!rules) throw new Error("There are no rules");
@@ -64,7 +73,8 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
           const became = outcomeOf(outcome);
           if (became !== undefined) deps.metrics.completion(became);
           await refreshSummary(deps, jobGroupId);
-          logHandled(log, "dispatch", { jobGroupId }, startedAt, outcome);
+          logHandled(log, "dispatch", { jobGroupId, ...newest() }, startedAt, outcome);
+          await tellOfDispatch(deps.notifier.notices, jobGroupId, outcome);
           return outcome;
         }),
       // A report may have come between the end of the dispatch and the end of its job.
@@ -77,14 +87,38 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
       ...common,
       queue: queues.jobGroups,
       handle: async (job) => {
+        const startedAt = Date.now();
         const { jobGroupId } = job.data as { jobGroupId: number };
         const { tasks, completion } = await completions.read(jobGroupId);
-        return { next: "done", value: summariseJobGroup(tasks, completion) };
+        const outcome: Outcome = { next: "done", value: summariseJobGroup(tasks, completion) };
+        logHandled(log, "job group", { jobGroupId }, startedAt, outcome);
+        return outcome;
       },
       // What came between the look at the record and the end of the job.
       onCompleted: (job) => refreshSummary(deps, (job.data as { jobGroupId: number }).jobGroupId),
     }),
   ];
+}
+
+/** What a dispatch reads tells the log also which report it goes by, without another question to Redis. */
+function rememberReport(completions: CompletionRecords) {
+  let reports: readonly RememberedReport[] = [];
+  const read: CompletionRecords["read"] = async (id) => {
+    const found = await completions.read(id);
+    reports = found.completion?.reports ?? [];
+    return found;
+  };
+  const newest = () => {
+    const { source, delivery } = reports.at(-1) ?? {};
+    return { source, delivery };
+  };
+  return { records: { ...completions, read }, newest };
+}
+
+async function tellOfDispatch(notices: Notices, jobGroupId: number, outcome: Outcome): Promise<void> {
+  if (outcome.next === "fail") await notices.completionFailed(jobGroupId, outcome.words);
+  if (outcome.next === "done" && Reflect.get(outcome.value, "outcome") === "dispatched")
+    await notices.dispatched();
 }
 
 /**

@@ -9,6 +9,7 @@ import { createNotices } from "../src/notifications/notices.ts";
 import { createSendOut } from "../src/notifications/way-out.ts";
 import { createCompletionRecords } from "../src/queues/completion-record.ts";
 import { keysOf, NOTIFICATIONS } from "../src/queues/names.ts";
+import { PLANNED, taskField, writeTaskRecord } from "../src/queues/record.ts";
 import { createNoticeStore, type NoticeStore } from "../src/queues/notice-store.ts";
 import { createLookAtOpenTasks } from "../src/queues/open-tasks.ts";
 import type { PublishPlan, Target } from "../src/rules/model.ts";
@@ -52,7 +53,7 @@ function openFleet() {
       queue,
       store,
       readAddresses(["http://127.0.0.1:9/a"]),
-      "https://relay.example/",
+      "https://relay.example",
     );
     const notices = createNotices({
       store,
@@ -78,6 +79,8 @@ const lookAt = (
     notices,
     targets: () => [SALES],
     openTasks: () => Promise.resolve(new Map([["sales", { parked: 1, late: 0 }]])),
+    unhandled: () => Promise.resolve([]),
+    tasksOf: () => Promise.resolve([]),
     isGateShut: () => Promise.resolve(true),
     isBreakerOpen: () => Promise.resolve(true),
     ...more,
@@ -214,10 +217,73 @@ test("a freshness goal that an open task is past is told once, and again when no
   await redis.del(keys.group(31), keys.group(32));
   await lookAt(one, { openTasks, targets });
   await lookAt(one, { openTasks, targets });
+  expect((await told()).at(-1)?.data.text).toMatch(
+    /^No open task of sales is over its freshness goal any more/,
+  );
   expect((await told()).map(({ type, data }) => `${type} ${data.trouble}`)).toEqual([
     "freshness.missed freshness.missed",
     "recovered freshness.missed",
   ]);
+});
+
+test("a parked task that its process did not tell of before it died is told by the look, once", async () => {
+  const { process, told, keys } = openFleet();
+  const [one, two] = [process(), process()];
+  const redis = openRedis();
+  const records = createCompletionRecords(redis, keys, 60_000);
+  const plan = planOf(31);
+  const park = async (endedAt: number) => {
+    const record = { ...PLANNED, state: "parked" as const, words: `parked at ${endedAt}`, endedAt };
+    await redis.hset(keys.group(31), taskField(plan), writeTaskRecord(record));
+    return record;
+  };
+  await records.restore(plan);
+  await park(1_000);
+  const more = {
+    openTasks: createLookAtOpenTasks(redis, keys),
+    tasksOf: async (id: number) => (await records.read(id)).tasks,
+  };
+  await Promise.all([lookAt(one, more), lookAt(two, more)]);
+  await lookAt(two, more);
+  // The process that parked it comes late with it.
+  await one.notices.taskParked(plan, { words: "late", endedAt: 1_000 });
+  await wait(WINDOW_MS + 20);
+  await lookAt(one, more);
+  expect((await told()).map(({ type, data }) => [type, data.count, data.why])).toEqual([
+    ["task.parked", 1, "parked at 1000"],
+  ]);
+  // Sent again and parked again, told by its process: the look has nothing to add.
+  await one.notices.taskParked(plan, await park(10_000));
+  await lookAt(two, more);
+  await wait(2 * WINDOW_MS + 20);
+  await lookAt(two, more);
+  expect((await told()).map(({ data }) => [data.count, data.why])).toEqual([
+    [1, "parked at 1000"],
+    [1, "parked at 10000"],
+  ]);
+});
+
+test("completions that are not dispatched for long are told once, and again when none is", async () => {
+  const { process, told, keys } = openFleet();
+  const one = process();
+  const redis = openRedis();
+  const { merge, unhandled } = createCompletionRecords(redis, keys, 60_000);
+  for (const id of [31, 32]) await merge(id, { source: "webhook", labels: {} });
+  await lookAt(one, { unhandled });
+  expect(await told()).toEqual([]);
+  await redis.zadd(keys.unhandled, (Date.now() - 21 * 60_000) * 1_000, "32");
+  await lookAt(one, { unhandled });
+  await lookAt(process(), { unhandled });
+  const [waits, ...more] = await told();
+  expect(more).toEqual([]);
+  expect(waits).toMatchObject({ type: "completion.waits", data: { jobGroupId: 32, waiting: 1 } });
+  expect(waits?.data.text).toMatch(
+    /^Completions are not dispatched: 1 was reported over 20m ago, the first of job group 32; the queue completions/,
+  );
+  await redis.zrem(keys.unhandled, "32");
+  await lookAt(one, { unhandled });
+  await lookAt(one, { unhandled });
+  expect((await told()).map(({ type }) => type)).toEqual(["completion.waits", "recovered"]);
 });
 
 test("an end that nobody saw is found: nothing is parked, the breaker closed, the gate open", async () => {

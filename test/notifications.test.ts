@@ -1,7 +1,10 @@
+import type { Job } from "bullmq";
 import { expect, test } from "vitest";
-import { type Config, readConfig } from "../src/config.ts";
+import { type Config, ConfigError, readConfig } from "../src/config.ts";
 import { readAddresses } from "../src/notifications/addresses.ts";
 import { createDelivery } from "../src/notifications/deliver.ts";
+import { toNotification } from "../src/notifications/notification.ts";
+import type { NoticeEntry } from "../src/queues/notice-store.ts";
 import { eventually } from "./support/eventually.ts";
 import { API_TOKEN, openSite, type Site } from "./support/relay.ts";
 import { NOTIFY_SECRET, startReceiver } from "./support/receiver.ts";
@@ -83,6 +86,52 @@ test("a notification to an address that is gone for good is given up, and counte
     return valueOf(await scrape(relay), "publish_relay_notifications_total", result) === 1;
   });
   expect(receiver.requests).toHaveLength(1);
+});
+
+test("a person's decision ends no trouble of failed tasks: only a publish does", async () => {
+  const receiver = await startReceiver();
+  const site = await openNotified([receiver.url], { deadline: "1s" });
+  const relay = await site.start();
+  const [failed, parked, good] = [newGroup(site), newGroup(site), newGroup(site)];
+  site.simulator.addFault({ kind: "status", status: 400, jobGroupId: failed, times: 1 });
+  site.simulator.addFault({ kind: "stuck", jobGroupId: parked, times: 1 });
+  await relay.report(failed);
+  await receiver.next("task.failed");
+  await relay.report(parked);
+  const task = String((await receiver.next("task.parked")).data["task"]);
+  await fetch(`${relay.url}/v1/tasks/${task}/resolve`, {
+    method: "POST",
+    headers: { "content-type": "application/json", authorization: `Bearer ${API_TOKEN}` },
+    body: JSON.stringify({ outcome: "published", reason: "rows counted" }),
+  });
+  const job = () => site.queue("publish.sales").getJob(task) as Promise<Job>;
+  await eventually(async () => (await job()).isCompleted());
+  await (await job()).retry("completed");
+  await eventually(async () => (await job()).isCompleted());
+  const trouble = keysOf(site.namespace).notices.of("task.failed/sales/refused");
+  expect(await openRedis().hget(trouble, "open")).toBe("1");
+  await relay.report(good);
+  expect((await receiver.next("recovered")).data.text).toMatch(/^sales publishes again: /);
+});
+
+test("a dispatch that failed is told of, and the next that goes well", async () => {
+  const receiver = await startReceiver();
+  const site = await openNotified([receiver.url]);
+  const relay = await site.start();
+  const [refused, good] = [newGroup(site), newGroup(site)];
+  site.simulator.addFault({ kind: "status", status: 403, on: "any", jobGroupId: refused });
+  await relay.report(refused);
+  const failed = await receiver.next("completion.failed");
+  expect(failed.data).toMatchObject({
+    trouble: "completion.failed",
+    jobGroupId: refused,
+    link: `https://relay.example.com/job-groups/${refused}`,
+  });
+  expect(failed.data.text).toMatch(`The completion of job group ${refused} failed: `);
+  await relay.report(good);
+  expect((await receiver.next("recovered")).data.text).toMatch(/^Completions are dispatched again: /);
+  await site.ended(good);
+  expect(receiver.requests).toHaveLength(2);
 });
 
 test("a parked task is told of, and once nothing is parked any more that is, by a relay that starts later", async () => {
@@ -220,4 +269,38 @@ test("an address that cannot be one is refused without a word of it", () => {
   const wrong = { NOTIFY_URLS: "hooks.example.com/T0/secret-path", NOTIFY_SECRET };
   expect(() => readConfig(wrong)).toThrow(/^NOTIFY_URLS must be addresses that begin with http/);
   expect(() => readConfig(wrong)).not.toThrow(/secret-path/);
+});
+
+test("a login in NOTIFY_URLS that cannot be read is refused in words that hold none of it", () => {
+  const wrong = { NOTIFY_URLS: "http://a%zz:pw-of-it@hooks.example.com/x", NOTIFY_SECRET };
+  expect(() => readConfig(wrong)).toThrow(ConfigError);
+  expect(() => readConfig(wrong)).toThrow(/^NOTIFY_URLS has a login with a % that is no escape[^@]*$/);
+});
+
+test.each(["https://me:pw@relay.example", "https://relay.example/?a=1", "https://relay.example/#a"])(
+  "PUBLIC_URL %s is refused",
+  (PUBLIC_URL) => {
+    expect(() => readConfig({ PUBLIC_URL })).toThrow(/^PUBLIC_URL must hold no login, query or fragment/);
+  },
+);
+
+test.each([
+  ["https://relay.example", "https://relay.example/board"],
+  ["https://relay.example/", "https://relay.example/board"],
+  ["https://relay.example:8443/a/b?", "https://relay.example:8443/a/b/board"],
+  ["https://relay.example/a/", "https://relay.example/a/board"],
+])("with PUBLIC_URL %s the board is told as %s", (PUBLIC_URL, link) => {
+  const entry: NoticeEntry = {
+    id: "1",
+    trouble: { kind: "gate.shut" },
+    what: "first",
+    count: 1,
+    at: 0,
+    since: 0,
+    countSince: 0,
+    open: true,
+    detail: { why: "401" },
+  };
+  const { body } = toNotification(entry, readConfig({ PUBLIC_URL }).notify.publicUrl);
+  expect(body.data.link).toBe(link);
 });

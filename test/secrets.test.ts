@@ -15,7 +15,8 @@ import { releaseLater } from "./support/release.ts";
 
 /** Found nowhere but where they belong. */
 const PLANTED = {
-  token: "planted-platform-token",
+  token: "planted/platform+token=of~all",
+  address: "planted-password-in-an-address",
   webhook: "planted-webhook-secret",
   api: "planted-api-token",
   operator: "planted-operator-password",
@@ -29,9 +30,18 @@ const PLANTED = {
   query: "planted-query-of-a-request",
 } as const;
 
+const base64 = (text: string): string => Buffer.from(text).toString("base64");
+
+/** The secret as others may write it; of base64 the part that does not hang on what stands beside it. */
+const spellingsOf = (secret: string): string[] => [
+  secret,
+  encodeURIComponent(secret),
+  ...["", "a", "a:"].map((before) => base64(before + secret).slice(4, -4)),
+];
+
 const found = (where: string, text: string): string[] =>
   Object.entries(PLANTED)
-    .filter(([, secret]) => text.includes(secret) || text.includes(Buffer.from(secret).toString("base64")))
+    .filter(([, secret]) => spellingsOf(secret).some((spelling) => text.includes(spelling)))
     .map(([name, secret]) => `${name} in ${where}: ${around(text, secret)}`);
 
 function around(text: string, secret: string): string {
@@ -108,14 +118,21 @@ test("no secret shows in the log, on the board, in an answer, in Redis or in a n
       POLL_INTERVAL: "1s",
     },
   });
-  const echo = { exception: { name: "Bad", message: `Bearer ${PLANTED.token} may not do that` } };
+  const spellings = [...["", "a", "a:"].map((before) => base64(before + PLANTED.token)), PLANTED.token];
+  const said = [
+    `Bearer ${PLANTED.token} may not do that`,
+    ...spellings,
+    encodeURIComponent(PLANTED.token),
+    `https://ann:${PLANTED.address}@db.example/x`,
+  ].join(" ");
+  const echo = { exception: { name: "Bad", message: said } };
   const newGroup = () => site.simulator.createJobGroup({ recipeId: 27, webhook: false });
   const [published, refused, failed, parked] = [newGroup(), newGroup(), newGroup(), newGroup()];
   const { simulator } = site;
   simulator.addFault({ kind: "status", status: 400, body: echo, jobGroupId: refused, connection: 2 });
   simulator.addFault({
     kind: "fail",
-    errorMessage: `token ${PLANTED.token} expired`,
+    errorMessage: `expired: ${said}`,
     jobGroupId: failed,
     connection: 2,
   });

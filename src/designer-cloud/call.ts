@@ -2,10 +2,8 @@ import type { Dispatcher } from "undici";
 import type { z } from "zod";
 import { type ExchangeLimits, exchange } from "./exchange.ts";
 import { type CallName, noAnswer, refusal, requestIdOf, type Telling, unreadable } from "./failure.ts";
+import { cutOut, hiding } from "./hiding.ts";
 import { dateOf } from "./retry-after.ts";
-
-/** No real token is shorter; a shorter one would be cut out of ordinary words. */
-const TOKEN_MIN = 8;
 
 /** What calls are made with. */
 export interface CallDeps {
@@ -85,19 +83,6 @@ async function currentToken(source: () => string | Promise<string>, call: CallNa
   if (!/^[\x21-\x7e]+$/.test(token))
     throw failed("it is empty, or holds spaces or other characters that a token has not");
   return token;
-}
-
-/** Takes the token, other secrets, and whatever follows "Bearer", out of a text, also as JSON writes them. */
-function hiding(secrets: readonly string[]): (text: string) => string {
-  const cut = cutOut(secrets);
-  return (text) => cut(text).replace(/\bBearer\s+[^\s"'<,;]+/gi, "Bearer ***");
-}
-
-/** Takes the secrets out and leaves all else as it is: JSON stays JSON. */
-function cutOut(secrets: readonly string[]): (text: string) => string {
-  const all = secrets.flatMap((secret) => [secret, JSON.stringify(secret).slice(1, -1)]);
-  const hidden = all.filter((secret) => secret.length >= TOKEN_MIN);
-  return (text) => hidden.reduce((left, secret) => left.replaceAll(secret, "***"), text);
 }
 
 function parseAnswer<T>(

@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import type { IncomingMessage, ServerResponse } from "node:http";
-import { detailOf, type Handler, REQUEST_ID } from "../producers/problem.ts";
+import { detailOf, type Handler, jobGroupOf, REQUEST_ID } from "../producers/problem.ts";
 
 /** The part of pino that is used here. */
 export interface RequestLog {
@@ -47,21 +47,30 @@ export function createRequestNames(log: RequestLog | undefined): Handler {
     ms: number,
   ): void {
     const { statusCode: status } = res;
+    const jobGroupId = jobGroupOf(res);
+    const took = jobGroupId !== undefined && status < 400;
     // Who asks for readiness wants to know it each few seconds.
-    const level = status < 400 || req.url === "/readyz" ? "debug" : status < 500 ? "info" : "warn";
-    if (!log.isLevelEnabled(level) || (level !== "debug" && !mayTell())) return;
+    const level = took
+      ? "info"
+      : status < 400 || req.url === "/readyz"
+        ? "debug"
+        : status < 500
+          ? "info"
+          : "warn";
+    if (!log.isLevelEnabled(level) || (level !== "debug" && !took && !mayTell())) return;
     const fields = {
       requestId,
       method: req.method,
       // Without the query, which is nobody's business.
       path: (req.url ?? "").split("?", 1)[0]?.slice(0, PATH_MAX),
       status,
+      jobGroupId,
       durationMs: Math.round(ms),
       detail: detailOf(res),
       from: req.socket.remoteAddress,
-      ...(leftOut > 0 && { leftOut }),
+      ...(leftOut > 0 && !took && { leftOut }),
     };
-    if (level !== "debug") leftOut = 0;
+    if (level !== "debug" && !took) leftOut = 0;
     log[level](
       fields,
       status < 400 ? "request answered" : status < 500 ? "request refused" : "request failed",

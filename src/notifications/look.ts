@@ -1,3 +1,4 @@
+import type { RecordedTask } from "../queues/completion-record.ts";
 import type { NoticeEntry, NoticeStore, Trouble } from "../queues/notice-store.ts";
 import type { OpenTasks } from "../queues/open-tasks.ts";
 import { formatDuration } from "../rules/duration.ts";
@@ -6,17 +7,26 @@ import type { Notices } from "./notices.ts";
 
 export interface LookDeps {
   readonly store: Pick<NoticeStore, "standing" | "sumUp" | "outbox">;
-  readonly notices: Pick<Notices, "freshnessMissed" | "recovered">;
+  readonly notices: Pick<Notices, "freshnessMissed" | "taskParked" | "completionsWait" | "recovered">;
   readonly send: (entry: NoticeEntry) => Promise<void>;
   readonly targets: () => readonly Target[];
   /** What stands open of each target's tasks; late by these goals, in milliseconds. */
   readonly openTasks: (goals: ReadonlyMap<string, number>) => Promise<ReadonlyMap<string, OpenTasks>>;
+  /** Job groups whose completions were reported before this time (epoch milliseconds) and not dispatched, the first in front. */
+  readonly unhandled: (beforeMs: number) => Promise<readonly number[]>;
+  readonly tasksOf: (jobGroupId: number) => Promise<readonly Pick<RecordedTask, "plan" | "record">[]>;
   readonly isGateShut: () => Promise<boolean>;
   readonly isBreakerOpen: (target: string) => Promise<boolean>;
 }
 
 /**
- * Finds what no event tells of: freshness goals that are missed, troubles that ended unseen, summaries that are due, and
+ * A completion that is not dispatched for so long is told: longer than dispatch waits for the platform to know a job
+ * group before it ends as unknown (15 minutes, and up to a quarter more until the next look).
+ */
+const WAITS_LONG_MS = 20 * 60_000;
+
+/**
+ * Finds what no event tells of, or told of before a process died: tasks that were parked, freshness goals that are missed, completions that wait, troubles that ended unseen, summaries that are due, and
  * notifications that a process did not bring on their way before it died.
  */
 export async function look(deps: LookDeps): Promise<void> {
@@ -27,14 +37,20 @@ export async function look(deps: LookDeps): Promise<void> {
       .flatMap(({ name, freshnessMs }) => (freshnessMs === undefined ? [] : [[name, freshnessMs]])),
   );
   const standing = await store.standing();
-  const asks = goals.size > 0 || standing.some(({ kind }) => kind === "task.parked");
-  const open = asks ? await deps.openTasks(goals) : new Map<string, OpenTasks>();
+  const open = await deps.openTasks(goals);
+  for (const jobGroupId of new Set([...open.values()].flatMap(({ untold = [] }) => untold))) {
+    for (const { plan, record } of await deps.tasksOf(jobGroupId)) {
+      if (record.state === "parked") await notices.taskParked(plan, record);
+    }
+  }
   for (const [target, goalMs] of goals) {
     const { late = 0, oldest } = open.get(target) ?? {};
     if (oldest) await notices.freshnessMissed(target, lateFacts(goalMs, late, oldest));
   }
+  const [first, ...others] = await deps.unhandled(Date.now() - WAITS_LONG_MS);
+  if (first !== undefined) await notices.completionsWait(waitFacts(first, others.length + 1));
   for (const trouble of standing) {
-    if (await isOver(deps, open, trouble)) await notices.recovered(trouble);
+    if (await isOver(deps, { open, waits: first !== undefined }, trouble)) await notices.recovered(trouble);
   }
   await store.sumUp();
   for (const entry of await store.outbox()) await send(entry);
@@ -53,15 +69,26 @@ function lateFacts(goalMs: number, late: number, oldest: NonNullable<OpenTasks["
   };
 }
 
+function waitFacts(jobGroupId: number, waiting: number) {
+  const many = waiting === 1 ? "1 was" : `${waiting} were`;
+  const causes = `the queue completions may be paused or behind, the platform away, or the job group not ended yet`;
+  return {
+    why: `${many} reported over ${formatDuration(WAITS_LONG_MS)} ago, the first of job group ${jobGroupId}; ${causes}`,
+    jobGroupId,
+    waiting,
+  };
+}
+
 async function isOver(
   deps: LookDeps,
-  open: ReadonlyMap<string, OpenTasks>,
+  { open, waits }: { readonly open: ReadonlyMap<string, OpenTasks>; readonly waits: boolean },
   { kind, target = "" }: Trouble,
 ): Promise<boolean> {
   const { parked = 0, late = 0 } = open.get(target) ?? {};
   switch (kind) {
     case "task.failed":
-      // Only a publish shows it.
+    case "completion.failed":
+      // Only one that goes well shows it.
       return false;
     case "task.parked":
       return parked === 0;
@@ -69,6 +96,8 @@ async function isOver(
       return late === 0;
     case "breaker.open":
       return !(await deps.isBreakerOpen(target));
+    case "completion.waits":
+      return !waits;
     case "gate.shut":
       return !(await deps.isGateShut());
   }

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import { inTime } from "../queues/in-time.ts";
-import type { NoticeEntry, NoticeStore, Trouble } from "../queues/notice-store.ts";
-import type { TaskRecord } from "../queues/record.ts";
+import type { NoticeEntry, NoticeStore, Once, Trouble } from "../queues/notice-store.ts";
+import { taskField, type TaskRecord } from "../queues/record.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
 
@@ -11,9 +11,16 @@ import { taskId, taskKey } from "../rules/task-identity.ts";
  */
 export interface Notices {
   taskFailed(plan: PublishPlan, words: string): Promise<void>;
-  taskParked(plan: PublishPlan, record: Pick<TaskRecord, "words">): Promise<void>;
+  /** Tells of it once, however often it is found parked. */
+  taskParked(plan: PublishPlan, record: Pick<TaskRecord, "words" | "endedAt">): Promise<void>;
   /** A task of the target was published. */
   published(target: string): Promise<void>;
+  /** A dispatch ended, and its job group, or a part of it, is not published. */
+  completionFailed(jobGroupId: number, words: string): Promise<void>;
+  /** A completion was dispatched. */
+  dispatched(): Promise<void>;
+  /** Completions are not dispatched for long. */
+  completionsWait(facts: { readonly why: string; readonly jobGroupId: number }): Promise<void>;
   breakerOpen(target: string, failures: number, words: string): Promise<void>;
   breakerClosed(target: string): Promise<void>;
   gateShut(event: { readonly reason: string; readonly words: string }): Promise<void>;
@@ -51,8 +58,12 @@ export function createNotices({ store, send, log }: NoticesDeps): Notices {
     );
     await inTime(done, WAIT_MS);
   }
-  const tell = (trouble: Trouble, as: "event" | "state", detail: NoticeEntry["detail"]): Promise<void> =>
-    safely(trouble.kind, () => store.trouble(trouble, as, detail));
+  const tell = (
+    trouble: Trouble,
+    as: "event" | "state",
+    detail: NoticeEntry["detail"],
+    once?: Once,
+  ): Promise<void> => safely(trouble.kind, () => store.trouble(trouble, as, detail, once));
   const recovered = (trouble: Trouble): Promise<void> =>
     safely(`the end of ${trouble.kind}`, () => store.recovered(trouble));
 
@@ -61,11 +72,20 @@ export function createNotices({ store, send, log }: NoticesDeps): Notices {
       const errorClass = ATTEMPTS_USED.test(words) ? "attempts" : "refused";
       return tell({ kind: "task.failed", target: plan.target, errorClass }, "event", factsOf(plan, words));
     },
-    taskParked: (plan, { words = "" }) =>
-      tell({ kind: "task.parked", target: plan.target }, "event", factsOf(plan, words)),
+    taskParked: (plan, { words = "", endedAt = 0 }) =>
+      tell({ kind: "task.parked", target: plan.target }, "event", factsOf(plan, words), {
+        jobGroupId: plan.jobGroupId,
+        field: `told:${taskField(plan)}`,
+        // When it was parked: sent again and parked again, it is told again.
+        value: String(endedAt),
+      }),
     published: async (target) => {
       await Promise.all(FAILURES.map((errorClass) => recovered({ kind: "task.failed", target, errorClass })));
     },
+    completionFailed: (jobGroupId, words) =>
+      tell({ kind: "completion.failed" }, "event", { why: words, jobGroupId }),
+    dispatched: () => recovered({ kind: "completion.failed" }),
+    completionsWait: (facts) => tell({ kind: "completion.waits" }, "state", facts),
     breakerOpen: (target, failures, words) =>
       tell({ kind: "breaker.open", target }, "state", { why: `${failures} failures in a row: ${words}` }),
     breakerClosed: (target) => recovered({ kind: "breaker.open", target }),
@@ -83,6 +103,9 @@ export const NO_NOTICES: Notices = {
   taskFailed: nothing,
   taskParked: nothing,
   published: nothing,
+  completionFailed: nothing,
+  dispatched: nothing,
+  completionsWait: nothing,
   breakerOpen: nothing,
   breakerClosed: nothing,
   gateShut: nothing,

@@ -29,12 +29,12 @@ interface NotificationData {
 
 const TEXT_MAX = 1_000;
 
-/** Words for an entry of the outbox. `publicUrl` is where people reach the relay. */
+/** Words for an entry of the outbox. `publicUrl` is where people reach the relay, without a slash at its end. */
 export function toNotification(entry: NoticeEntry, publicUrl: string | undefined): Notification {
   const { trouble, what, detail, at, since, countSince, count } = entry;
   const over = what === "recovered";
   const why = typeof detail["why"] === "string" ? clip(detail["why"]) : undefined;
-  const link = publicUrl && publicUrl.replace(/\/+$/, "") + pathOf(entry);
+  const link = publicUrl && publicUrl + pathOf(entry);
   const data: NotificationData = {
     text: [textOf(entry, why), link].filter(Boolean).join(" "),
     trouble: trouble.kind,
@@ -85,7 +85,11 @@ function textOf(entry: NoticeEntry, why = "no reason is known"): string {
     case "gate.shut":
       return `The gate to the platform is open again: it had been shut ${began}.`;
     case "freshness.missed":
-      return `${target} meets its freshness goal again, which it had missed ${began}.`;
+      return `No open task of ${target} is over its freshness goal any more, which was missed ${began}. One that failed meanwhile was told by itself.`;
+    case "completion.failed":
+      return `Completions are dispatched again: one was, after others had failed ${began}${more}.`;
+    case "completion.waits":
+      return `No completion waits for its dispatch for long any more: some had ${began}.`;
   }
 }
 
@@ -103,6 +107,10 @@ function firstOf({ trouble, detail }: NoticeEntry, why: string): string {
       return `The gate to the platform is shut: nothing is published, nothing is lost. ${why}.`;
     case "freshness.missed":
       return `${target} misses its freshness goal: ${why}.`;
+    case "completion.failed":
+      return `The completion of job group ${textIn(detail, "jobGroupId")} failed: ${why}.`;
+    case "completion.waits":
+      return `Completions are not dispatched: ${why}.`;
   }
 }
 
@@ -115,6 +123,8 @@ const SUMMARY: Readonly<Record<Trouble["kind"], (count: number, target: string) 
   "breaker.open": (n, target) => `The breaker of ${target} opened ${times(n)}`,
   "gate.shut": (n) => `The gate to the platform was shut ${times(n)}`,
   "freshness.missed": (n, target) => `${target} missed its freshness goal ${times(n)}`,
+  "completion.failed": (n) => `${n} more completion${n === 1 ? "" : "s"} failed`,
+  "completion.waits": (n) => `Completions were not dispatched ${times(n)}`,
 };
 
 function textIn(detail: NoticeEntry["detail"], name: string): string {

@@ -1,6 +1,6 @@
 import { createHash } from "node:crypto";
 import type { IncomingHttpHeaders, IncomingMessage, ServerResponse } from "node:http";
-import { requestOf, sendJson, sendProblem } from "./problem.ts";
+import { requestOf, sendJson, sendProblem, setJobGroup } from "./problem.ts";
 import { parseJson } from "./read-body.ts";
 import { parseReport, type CompletionReport, type ReportSource, type TestReport } from "./report.ts";
 
@@ -62,6 +62,7 @@ export function createAccept(deps: AcceptDeps): Accept {
     within(REPORT_TIMEOUT_MS, deps.report(report)).then(
       ({ completion, duplicate }) => {
         deps.taken?.(duplicate);
+        setJobGroup(res, report.jobGroupId);
         sendJson(res, 202, { completion, duplicate });
         answered();
       },

@@ -39,6 +39,14 @@ const told = new WeakMap<ServerResponse, string>();
 /** What a refused request was told; for the log. */
 export const detailOf = (res: ServerResponse): string | undefined => told.get(res);
 
+const about = new WeakMap<ServerResponse, number>();
+
+/** The request reported this job group, and its report was taken. */
+export const setJobGroup = (res: ServerResponse, jobGroupId: number): void => void about.set(res, jobGroupId);
+
+/** The job group whose report was taken with this request; for the log. */
+export const jobGroupOf = (res: ServerResponse): number | undefined => about.get(res);
+
 /** The header that names a request, in its question and its answer. */
 export const REQUEST_ID = "x-request-id";
 

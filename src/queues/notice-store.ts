@@ -6,10 +6,26 @@ import { RECOVERED, SUM_UP, TROUBLE } from "./scripts/notice.ts";
 
 /** What goes wrong. `target` is absent for what is wrong with the platform as a whole. */
 export interface Trouble {
-  readonly kind: "task.failed" | "task.parked" | "breaker.open" | "gate.shut" | "freshness.missed";
+  readonly kind:
+    | "task.failed"
+    | "task.parked"
+    | "breaker.open"
+    | "gate.shut"
+    | "freshness.missed"
+    | "completion.failed"
+    | "completion.waits";
   readonly target?: string;
   /** Of failures of one target, those that are one trouble. */
   readonly errorClass?: string;
+}
+
+/** What is told once, whoever finds it: the job group's record keeps that it was. */
+export interface Once {
+  readonly jobGroupId: number;
+  /** Of the record. */
+  readonly field: string;
+  /** Tells one from the next. */
+  readonly value: string;
 }
 
 /** What has to be told, as it lies in the outbox until it is queued. */
@@ -38,6 +54,7 @@ export interface NoticeStore {
     trouble: Trouble,
     as: "event" | "state",
     detail: NoticeEntry["detail"],
+    once?: Once,
   ): Promise<NoticeEntry | undefined>;
   /** The trouble is over. */
   recovered(trouble: Trouble): Promise<NoticeEntry | undefined>;
@@ -78,19 +95,27 @@ const entrySchema = z.object({
 
 /** The troubles of the fleet in Redis: whichever process meets one, it is told once and then summed up. */
 export function createNoticeStore(redis: Redis, keys: Keys, windows: NoticeWindows = WINDOWS): NoticeStore {
-  const trouble = registerScript(redis, "relayTrouble", TROUBLE, 4);
+  const trouble = registerScript(redis, "relayTrouble", TROUBLE, 5);
   const recovered = registerScript(redis, "relayRecovered", RECOVERED, 3);
   const sumUp = registerScript(redis, "relaySumUp", SUM_UP, 2);
   const { due, standing, outbox } = keys.notices;
 
   return {
-    trouble: async (one, as, detail) => {
+    trouble: async (one, as, detail, once) => {
       const key = keyOf(one);
       const counts = as === "event" ? 1 : 0;
       return readEntry(
         await trouble(
-          [keys.notices.of(key), due, standing, outbox],
-          [key, counts, windows.firstMs, LIFETIME_MS, JSON.stringify(detail)],
+          [keys.notices.of(key), due, standing, outbox, once ? keys.group(once.jobGroupId) : outbox],
+          [
+            key,
+            counts,
+            windows.firstMs,
+            LIFETIME_MS,
+            JSON.stringify(detail),
+            once?.field ?? "",
+            once?.value ?? "",
+          ],
         ),
       );
     },
@@ -104,9 +129,9 @@ export function createNoticeStore(redis: Redis, keys: Keys, windows: NoticeWindo
       const found: Trouble[] = [];
       for (const key of await redis.smembers(standing)) {
         const one = troubleOf(key);
-        // The end of a failure is seen by a publish alone; that of the others is looked for.
+        // The end of a failure is seen by whatever goes well after it; that of the others is looked for.
         const lives =
-          one.kind === "task.failed"
+          one.kind === "task.failed" || one.kind === "completion.failed"
             ? await redis.exists(keys.notices.of(key))
             : await redis.pexpire(keys.notices.of(key), LIFETIME_MS);
         if (lives === 1) found.push(one);

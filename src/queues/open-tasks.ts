@@ -6,6 +6,8 @@ import { LOOK_AT_OPEN } from "./scripts/notice.ts";
 /** What stands open of a target's tasks. */
 export interface OpenTasks {
   readonly parked: number;
+  /** Job groups with a parked task that nobody was told of. */
+  readonly untold?: readonly number[];
   /** Past the target's freshness goal. */
   readonly late: number;
   /** Of those, the one whose job group finished first; `finishedAt` in epoch milliseconds. */
@@ -38,12 +40,14 @@ export function createLookAtOpenTasks(
 }
 
 function add(before: OpenTasks | undefined, figures: readonly string[]): OpenTasks {
-  const [parked, late, at, jobGroupId, taskId = ""] = figures;
+  const [parked, late, at, jobGroupId, taskId = "", groups = ""] = figures;
   const here = Number(at) > 0 && { finishedAt: Number(at), jobGroupId: Number(jobGroupId), taskId };
+  const untold = groups === "" ? [] : groups.split(",").map(Number);
   const known = before?.oldest;
   const oldest = here && (!known || here.finishedAt < known.finishedAt) ? here : known;
   return {
     parked: (before?.parked ?? 0) + Number(parked),
+    untold: [...new Set([...(before?.untold ?? []), ...untold])],
     late: (before?.late ?? 0) + Number(late),
     ...(oldest && { oldest }),
   };

@@ -18,13 +18,18 @@ end
 
 /**
  * A trouble was met. The first time it is told at once; what follows within the window is counted. A state (counts: 0)
- * that stands already is no news.
+ * that stands already is no news, nor is one that a job group's record has as told.
  *
- * KEYS: trouble, due, standing, outbox. ARGV: key, counts, firstWindowMs, lifetimeMs, detail.
+ * KEYS: trouble, due, standing, outbox, job group's record. ARGV: key, counts, firstWindowMs, lifetimeMs, detail, field of
+ *   the record or '', what stands there once it is told.
  * Answers: an entry of the outbox, or '' when nothing has to be told now.
  */
 export const TROUBLE = `${OUTBOX}
 local hash = KEYS[1]
+if ARGV[6] ~= '' and redis.call('EXISTS', KEYS[5]) == 1 then
+  if redis.call('HGET', KEYS[5], ARGV[6]) == ARGV[7] then return '' end
+  redis.call('HSET', KEYS[5], ARGV[6], ARGV[7])
+end
 local open = redis.call('HGET', hash, 'open') == '1'
 if open and ARGV[2] == '0' then
   redis.call('PEXPIRE', hash, ARGV[4])
@@ -92,10 +97,11 @@ return #keys
 `;
 
 /**
- * Counts the open tasks that are parked, and those that are past their target's freshness goal, by queue; a page at a time.
+ * Counts the open tasks that are parked, names the job groups of those that nobody was told of and counts those that are past their target's freshness goal, by queue; a page at a time.
  *
  * KEYS: open. ARGV: prefix, cursor, count, then for each queue with a goal its name and the goal in milliseconds.
- * Answers: next cursor, then lines: queue, parked, late, and of the late one that finished first: time, job group, task.
+ * Answers: next cursor, then lines: queue, parked, late, and of the late one that finished first: time, job group, task;
+ * then the job groups with commas between.
  */
 export const LOOK_AT_OPEN = `${SHARED}
 local prefix, now, goals, seen = ARGV[1], math.floor(now_us() / 1000), {}, {}
@@ -105,9 +111,13 @@ for i = 1, #page[2], 2 do
   local queue, id, job_group, field = string.match(page[2][i], '^([^\\t]+)\\t([^\\t]+)\\t([^\\t]+)\\t(.+)$')
   local h = redis.call('HMGET', prefix .. ':group:' .. job_group, field, 'plan:' .. field)
   local state = state_of(h[1])
-  local one = seen[queue] or { parked = 0, late = 0, at = 0, group = '', id = '' }
+  local one = seen[queue] or { parked = 0, late = 0, at = 0, group = '', id = '', untold = {} }
   seen[queue] = one
-  if state == 'parked' then one.parked = one.parked + 1 end
+  if state == 'parked' then
+    one.parked = one.parked + 1
+    local told = redis.call('HGET', prefix .. ':group:' .. job_group, 'told:' .. field)
+    if not told or not string.find(h[1], '"endedAt":' .. told .. '%f[%D]') then one.untold[#one.untold + 1] = job_group end
+  end
   -- What was replayed is late on purpose.
   local priority = tonumber(string.match(h[2] or '', '"priority":(%d+)') or '0')
   local finished = goals[queue] and is_open(state) and priority <= ${LAST_OF_RULES} and tonumber(string.match(h[2] or '', '"finishedAt":(%d+)') or '')
@@ -118,7 +128,7 @@ for i = 1, #page[2], 2 do
 end
 local answer = { page[1] }
 for queue, one in pairs(seen) do
-  answer[#answer + 1] = table.concat({ queue, one.parked, one.late, string.format('%.0f', one.at), one.group, one.id }, '\\t')
+  answer[#answer + 1] = table.concat({ queue, one.parked, one.late, string.format('%.0f', one.at), one.group, one.id, table.concat(one.untold, ',') }, '\\t')
 end
 return answer
 `;
