@@ -63,8 +63,20 @@ interface SendingParts extends NotifierParts {
 
 /** Sends what is queued, and looks each minute for what no event tells of. The function it returns ends that. */
 export function startNotifications(parts: SendingParts): () => Promise<void> {
-  const { notifier, config, connections, keys, queues, gate, breakers, completions, metrics, targets, onError, log } =
-    parts;
+  const {
+    notifier,
+    config,
+    connections,
+    keys,
+    queues,
+    gate,
+    breakers,
+    completions,
+    metrics,
+    targets,
+    onError,
+    log,
+  } = parts;
   const { notices, out } = notifier;
   if (!out) return () => Promise.resolve();
   const { addresses, store, send } = out;
