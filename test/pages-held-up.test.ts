@@ -1,0 +1,97 @@
+import { beforeAll, expect, it } from "vitest";
+import { keysOf } from "../src/queues/names.ts";
+import { PLANNED, writeTaskRecord } from "../src/queues/record.ts";
+import { eventually } from "./support/eventually.ts";
+import { openRedis } from "./support/redis.ts";
+import { type LocalRelay, openSite, type Site } from "./support/relay.ts";
+
+const MINUTE_MS = 60_000;
+
+const load = (target: string, table: string) => ({ target, table, action: "load" });
+const RULES = {
+  targets: {
+    finance: { connection: 2, schema: "finance" },
+    archive: { connection: 2, schema: "archive" },
+    sales: { connection: 2, schema: "sales", freshness: "15m" },
+  },
+  rules: [
+    {
+      name: "pair",
+      when: { labels: { to: "pair" } },
+      publish: [load("archive", "one"), load("sales", "two")],
+    },
+  ],
+};
+
+let site: Site;
+let relay: LocalRelay;
+
+const page = async (path = "/") => plain(await (await fetch(relay.url + path)).text());
+const plain = (text: string) =>
+  text
+    .replaceAll(/<[^>]*>/g, " ")
+    .replaceAll("&#39;", "'")
+    .replaceAll(/\s+/g, " ");
+const until = (words: RegExp, path = "/") =>
+  eventually(
+    async () => {
+      const text = await page(path);
+      if (!words.test(text)) throw new Error(text);
+      return text;
+    },
+    { timeoutMs: 10_000, everyMs: 150, what: `${path} says ${words}` },
+  );
+
+/** Tasks as the record holds them, of job groups that finished so long ago. */
+async function plant(
+  target: string,
+  ids: readonly number[],
+  ageMs: number,
+  state: object = {},
+): Promise<void> {
+  const redis = openRedis(site.env["REDIS_URL"] ?? "");
+  const keys = keysOf(site.namespace);
+  const at = Date.now() - ageMs;
+  const pipeline = redis.pipeline();
+  for (const id of ids) {
+    const field = `task:2/${target}/planted`;
+    const plan = { jobGroupId: id, target, schema: target, table: "planted", finishedAt: at, priority: 0 };
+    const record = writeTaskRecord({ ...PLANNED, ...state });
+    pipeline.hset(
+      keys.group(id),
+      field,
+      record,
+      `plan:${field}`,
+      JSON.stringify(plan),
+      `wait:${field}`,
+      `queue ${at} `,
+    );
+    pipeline.zadd(
+      keys.open,
+      at * 1_000,
+      `publish.${target}\tjobgroup-${id}-2-${target}-planted\t${id}\t${field}`,
+    );
+  }
+  await pipeline.exec();
+}
+
+beforeAll(async () => {
+  site = await openSite({
+    rules: RULES,
+    simulator: { settings: { publishMs: 60, appearMs: 1, sameTarget: "append", concurrent: "append" } },
+  });
+  relay = await site.start();
+});
+
+it("what holds up one target is named however many tasks wait for another", async () => {
+  await site.queue("publish.finance").pause();
+  await plant(
+    "finance",
+    Array.from({ length: 260 }, (_, i) => 900_000 + i),
+    5 * MINUTE_MS,
+  );
+  for (const table of ["one", "two"]) site.simulator.addFault({ kind: "long", table, ms: 600_000, times: 1 });
+  const id = site.simulator.createJobGroup({ recipeId: 27, webhook: false });
+  await relay.report(id, { to: "pair" });
+  await until(/1 task for (?:archive|sales) waits because the job group is busy/);
+});
