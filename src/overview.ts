@@ -4,12 +4,12 @@ import type { GateStore } from "./queues/gate-store.ts";
 import type { GroupIndex } from "./queues/group-index.ts";
 import type { Holds } from "./queues/holds.ts";
 import type { KnownTarget } from "./queues/known-targets.ts";
-import type { GlancedTask, OpenTaskRecord, OpenTaskReader } from "./queues/oldest-open.ts";
+import type { GlancedTask, OldestOpen, OpenTaskRecord, OpenTaskReader } from "./queues/oldest-open.ts";
 import { paceOf } from "./queues/pace.ts";
 import type { PollFigures } from "./queues/poll-store.ts";
 import type { Figures } from "./queues/tally.ts";
 import type { WaitCause } from "./queues/waits.ts";
-import { areBusy, groupWaits, longestWaiting, type OpenNow, whyNow } from "./wait-groups.ts";
+import { areBusy, groupWaits, longestWaiting, longPublishes, type OpenNow, whyNow } from "./wait-groups.ts";
 
 /** What the overview is made of. */
 export interface OverviewDeps {
@@ -29,10 +29,6 @@ export interface OverviewDeps {
   readonly pausedBy: (targets: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
 
-/** So many of the oldest open tasks are glanced at: then the counts are "at least". */
-const GLANCED = 10_000;
-/** So many of those that publish are read in full. */
-const BUSY_READ = 500;
 const PARKED_SHOWN = 5;
 const DAY_MS = 86_400_000;
 
@@ -45,7 +41,7 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
       Promise.all(known.map(({ name }) => deps.lookAround(name))),
       Promise.all(known.map(({ name }) => deps.holds.lastPublished(name))),
       deps.gate.look(),
-      deps.openTasks.glance(GLANCED),
+      deps.openTasks.glance(),
       deps.undispatched(),
       deps.parked(),
       deps.tally.read(),
@@ -59,8 +55,10 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
   const pausedBy = paused.length > 0 ? await deps.pausedBy(paused) : new Map<string, string>();
   const views = known.map((target, i): TargetView => {
     const who = pausedBy.get(target.name);
-    return { ...viewOf(target, around[i], last[i]), ...(who !== undefined && { pausedBy: who }) };
+    const late = lateOf(target, open.tasks, now);
+    return { ...viewOf(target, around[i], last[i]), late, ...(who !== undefined && { pausedBy: who }) };
   });
+  const usualMs = (target: string) => figures.targets.get(target)?.day.freshness?.p50 ?? 0;
   const trouble = deps.rulesTrouble();
   const oldest = openNow.read.get(oldestOf(open.tasks)?.tracked ?? "");
   const parkedTasks = areParked(open.tasks).flatMap(({ tracked }) => openNow.read.get(tracked) ?? []);
@@ -76,6 +74,7 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
     figures,
     targets: views,
     waits: groupWaits(openNow, toOpenTask),
+    longPublishes: longPublishes(openNow, now, usualMs, toOpenTask),
     ...(oldest && { oldest: toOpenTask(oldest, waitOf(oldest, openNow)?.words) }),
     parkedTasks: parkedTasks.map((task) => toOpenTask(task, task.record.words, task.record.endedAt)),
     webhooks: { ...poll, polls: deps.poll.polls },
@@ -86,13 +85,13 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
 /** Reads in full what the page names: who has waited longest, who publishes, who is parked, who is the oldest. */
 async function lookCloser(
   deps: OverviewDeps,
-  { tasks, all }: { readonly tasks: readonly GlancedTask[]; readonly all: boolean },
+  { tasks, isWhole }: OldestOpen,
   known: ReadonlyMap<string, Surroundings | undefined>,
 ): Promise<OpenNow> {
   const oldest = oldestOf(tasks);
   const wanted = new Set([
     ...longestWaiting(tasks).map(({ first }) => first),
-    ...areBusy(tasks).slice(0, BUSY_READ),
+    ...areBusy(tasks),
     ...areParked(tasks),
     ...(oldest ? [oldest] : []),
   ]);
@@ -108,7 +107,7 @@ async function lookCloser(
       surroundings.set(target, known.get(target) ?? (await deps.lookAround(target)));
     }),
   ]);
-  return { glanced: tasks, all, read, surroundings };
+  return { glanced: tasks, isWhole, read, surroundings };
 }
 
 /** The task whose job group finished first. */
@@ -117,6 +116,15 @@ const oldestOf = (tasks: readonly GlancedTask[]): GlancedTask | undefined =>
     (first, task) => (first && first.finishedAt <= task.finishedAt ? first : task),
     undefined,
   );
+
+/** What was replayed is late on purpose. */
+const lateOf = ({ name, freshnessMs }: KnownTarget, tasks: readonly GlancedTask[], now: number): number =>
+  freshnessMs === undefined
+    ? 0
+    : tasks.filter(
+        ({ target, finishedAt, replayed }) =>
+          target === name && !replayed && finishedAt > 0 && finishedAt + freshnessMs < now,
+      ).length;
 
 const areParked = (tasks: readonly GlancedTask[]): GlancedTask[] =>
   tasks.filter(({ state }) => state === "parked").slice(0, PARKED_SHOWN);
@@ -153,7 +161,7 @@ function viewOf(
   target: KnownTarget,
   around: Surroundings | undefined,
   last: TargetView["last"] | undefined,
-): TargetView {
+): Omit<TargetView, "late"> {
   const { name, description, inRules, connection, concurrency, rateLimit, freshnessMs } = target;
   const { max, perUs } = paceOf(target);
   const look = around?.target;

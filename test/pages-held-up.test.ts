@@ -55,7 +55,15 @@ async function plant(
   const pipeline = redis.pipeline();
   for (const id of ids) {
     const field = `task:2/${target}/planted`;
-    const plan = { jobGroupId: id, target, schema: target, table: "planted", finishedAt: at, priority: 0 };
+    const plan = {
+      jobGroupId: id,
+      target,
+      schema: target,
+      table: "planted",
+      finishedAt: at,
+      deadlineMs: 360 * MINUTE_MS,
+      priority: 0,
+    };
     const record = writeTaskRecord({ ...PLANNED, ...state });
     pipeline.hset(
       keys.group(id),
@@ -94,4 +102,33 @@ it("what holds up one target is named however many tasks wait for another", asyn
   const id = site.simulator.createJobGroup({ recipeId: 27, webhook: false });
   await relay.report(id, { to: "pair" });
   await until(/1 task for (?:archive|sales) waits because the job group is busy/);
+});
+
+it("a publish that never ends is held up, with since when and what to look at", async () => {
+  const sentAt = Date.now() - 11 * MINUTE_MS;
+  await plant("archive", [910_000], 20 * MINUTE_MS, { state: "submitted", submittingAt: sentAt });
+  const text = await until(/A publish to target archive runs for 11 min/);
+  expect(text).toMatch(/Since \d\d:\d\d:\d\d \(11 min ago\) \. archive.planted of job group 910000 was sent/);
+  await plant("archive", [910_000], 20 * MINUTE_MS, {
+    state: "submitted",
+    submittingAt: sentAt + 2 * MINUTE_MS,
+  });
+  expect(await page()).not.toContain("A publish to target archive runs");
+});
+
+it("the oldest that is not published may be parked, or not dispatched", async () => {
+  await plant("archive", [910_001], 60 * MINUTE_MS, {
+    state: "parked",
+    endedAt: Date.now(),
+    words: "cannot be told",
+  });
+  expect(await page()).toMatch(
+    /Oldest not published 1 h Job group 910001, archive.planted : parked. Cannot be told/,
+  );
+  const redis = openRedis(site.env["REDIS_URL"] ?? "");
+  await redis.zadd(keysOf(site.namespace).unhandled, (Date.now() - 120 * MINUTE_MS) * 1_000, "910002");
+  const text = await page();
+  expect(text).toMatch(/Oldest not published 2 h Job group 910002 : not dispatched yet/);
+  expect(text).toContain("The oldest that is not published was reported 2 h ago and is not dispatched yet.");
+  await redis.zrem(keysOf(site.namespace).unhandled, "910002");
 });

@@ -31,37 +31,39 @@ export interface GlancedTask {
 export interface OldestOpen {
   /** The oldest first, parked ones among them. */
   readonly tasks: readonly GlancedTask[];
-  /** Were all that are open looked at? */
-  readonly all: boolean;
+  /** Were all open tasks of this target glanced at? */
+  readonly isWhole: (target: string) => boolean;
   /** How many are open, parked ones among them. */
   readonly count: number;
 }
 
 export interface OpenTaskReader {
-  /** Glances at no more than so many of the oldest. */
-  glance(most: number): Promise<OldestOpen>;
+  /** Glances at the 200 oldest of each target, and at those that are active, among the 5,000 oldest of all. */
+  glance(): Promise<OldestOpen>;
   /** The whole of a task; undefined when its record is gone or cannot be read. */
   read(task: GlancedTask): Promise<OpenTaskRecord | undefined>;
 }
 
-/** Redis does nothing else while it looks at so many. */
-const PAGE = 500;
+/** No more are gone through: Redis does nothing else meanwhile. */
+const GONE_THROUGH = 5_000;
+const READ_OF_EACH = 200;
 
 /** Looks at the tasks that have not ended; writes nothing. */
 export function createOldestOpen(redis: Redis, keys: Keys): OpenTaskReader {
   const glance = registerScript(redis, "relayOpenGlance", OPEN_GLANCE, 1);
   return {
-    glance: async (most) => {
-      const count = await redis.zcard(keys.open);
-      const starts = Array.from({ length: Math.ceil(Math.min(most, count) / PAGE) }, (_, i) => i * PAGE);
-      const pages = await Promise.all(
-        starts.map(async (from) =>
-          words(await glance([keys.open], [keys.prefix, from, Math.min(from + PAGE, most) - 1])),
-        ),
-      );
-      // A task that ends meanwhile moves up those behind it: one may be seen twice.
-      const lines = [...new Map(pages.flat().map((line) => [trackedOf(line), line])).values()];
-      return { tasks: lines.map(readGlance).filter(({ state }) => state !== ""), all: count <= most, count };
+    glance: async () => {
+      const [count, reply] = await Promise.all([
+        redis.zcard(keys.open),
+        glance([keys.open], [keys.prefix, GONE_THROUGH, READ_OF_EACH]),
+      ]);
+      const [cut = "", ...lines] = words(reply);
+      const queues = new Set(cut.split(" "));
+      return {
+        tasks: lines.map(readGlance).filter(({ state }) => state !== ""),
+        isWhole: (target) => count <= GONE_THROUGH && !queues.has(publishQueue(target)),
+        count,
+      };
     },
     read: async ({ tracked }) => {
       const [, id = "", jobGroup = "", field = ""] = /^[^\t]+\t([^\t]+)\t([^\t]+)\t(.+)$/.exec(tracked) ?? [];
@@ -79,10 +81,8 @@ export function createOldestOpen(redis: Redis, keys: Keys): OpenTaskReader {
   };
 }
 
-const trackedOf = (line: string): string => line.split("\t").slice(5).join("\t");
-
 function readGlance(line: string): GlancedTask {
-  const [state = "", cause = "", since, finishedAt, priority, queue = ""] = line.split("\t");
+  const [state = "", cause = "", since, finishedAt, priority, queue = "", ...rest] = line.split("\t");
   return {
     target: queue.slice(publishQueue("").length),
     state,
@@ -90,6 +90,6 @@ function readGlance(line: string): GlancedTask {
     since: Number(since),
     finishedAt: Number(finishedAt),
     replayed: Number(priority) > LAST_OF_RULES,
-    tracked: trackedOf(line),
+    tracked: [queue, ...rest].join("\t"),
   };
 }
