@@ -132,3 +132,16 @@ it("the oldest that is not published may be parked, or not dispatched", async ()
   expect(text).toContain("The oldest that is not published was reported 2 h ago and is not dispatched yet.");
   await redis.zrem(keysOf(site.namespace).unhandled, "910002");
 });
+
+it("freshness is compared as it is shown, and what is over the goal and not published is a miss", async () => {
+  const redis = openRedis(site.env["REDIS_URL"] ?? "");
+  const minute = keysOf(site.namespace).ended("m", Math.floor(Date.now() / MINUTE_MS));
+  const took = (ms: number) => `sales\tf${Math.ceil(Math.log(ms) / Math.log(1.25))}`;
+  await redis.hset(minute, took(14.5 * MINUTE_MS), "9");
+  expect(await page()).toContain("15 min / 15 min / 15 min ✓ in goal goal 15 min");
+  await redis.hset(minute, took(17 * MINUTE_MS), "9");
+  expect(await page()).toContain("15 min / 18 min / 18 min ▲ over goal goal 15 min");
+  await redis.del(minute);
+  await plant("sales", [910_010, 910_011], 16 * MINUTE_MS, { state: "parked", endedAt: Date.now() });
+  expect(await page()).toMatch(/nothing published ▲ 2 not published are over the goal already goal 15 min/);
+});

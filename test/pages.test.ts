@@ -238,6 +238,8 @@ describe("a parked task", () => {
       state: "published",
       decisions: [{ by: "ann", outcome: "published", reason: "100 rows are there" }],
     });
+    // What a person found in the table says nothing of how fresh it is.
+    expect(await text("/")).toMatch(/vault ✓ ok no limit 0 of 4 0 nothing published/);
     expect(await text(`/job-groups/${id}?done=published`)).toContain("Decided: the task is published.");
     expect(await text(`/job-groups/${id}?done=again`)).not.toContain("Decided: the task");
 
