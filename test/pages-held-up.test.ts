@@ -101,7 +101,8 @@ it("what holds up one target is named however many tasks wait for another", asyn
   for (const table of ["one", "two"]) site.simulator.addFault({ kind: "long", table, ms: 600_000, times: 1 });
   const id = site.simulator.createJobGroup({ recipeId: 27, webhook: false });
   await relay.report(id, { to: "pair" });
-  await until(/1 task for (?:archive|sales) waits because the job group is busy/);
+  const text = await until(/1 task for (?:archive|sales) waits because the job group is busy/);
+  expect(text).toContain("Target finance is paused");
 });
 
 it("a publish that never ends is held up, with since when and what to look at", async () => {
@@ -144,4 +145,13 @@ it("freshness is compared as it is shown, and what is over the goal and not publ
   await redis.del(minute);
   await plant("sales", [910_010, 910_011], 16 * MINUTE_MS, { state: "parked", endedAt: Date.now() });
   expect(await page()).toMatch(/nothing published ▲ 2 not published are over the goal already goal 15 min/);
+});
+
+it("a target that is paused and whose breaker is open tries nothing again", async () => {
+  const redis = openRedis(site.env["REDIS_URL"] ?? "");
+  const breaker = keysOf(site.namespace).breaker("finance");
+  await redis.hset(breaker, "failures", "5", "openUntil", "1", "words", "disk full");
+  const text = await page();
+  expect(text).toContain("Nothing tries again before the target is resumed.");
+  expect(text).not.toContain("One publish tries again now");
 });

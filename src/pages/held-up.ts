@@ -87,8 +87,9 @@ function paused({ now }: Overview, target: TargetView): HeldUp {
 function breaker({ now }: Overview, target: TargetView): HeldUp {
   const { name, breaker: state } = target;
   const waits = waitingOf(target);
-  const next =
-    state.openMs > 0
+  const next = target.paused
+    ? "Nothing tries again before the target is resumed."
+    : state.openMs > 0
       ? `One publish tries again in ${span(state.openMs)}.`
       : "One publish tries again now: if it goes well, the others follow.";
   return {
