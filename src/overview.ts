@@ -1,15 +1,15 @@
-import { isBusy } from "./rules/task-state.ts";
-import type { OpenTask, Overview, TargetView, WaitGroup } from "./pages/view.ts";
-import { inItsQueue, type Surroundings, whyItWaits } from "./processors/why-it-waits.ts";
+import type { OpenTask, Overview, TargetView } from "./pages/view.ts";
+import type { Surroundings } from "./processors/why-it-waits.ts";
 import type { GateStore } from "./queues/gate-store.ts";
 import type { GroupIndex } from "./queues/group-index.ts";
 import type { Holds } from "./queues/holds.ts";
 import type { KnownTarget } from "./queues/known-targets.ts";
-import type { OpenTaskRecord, OldestOpen } from "./queues/oldest-open.ts";
+import type { GlancedTask, OldestOpen, OpenTaskRecord, OpenTaskReader } from "./queues/oldest-open.ts";
 import { paceOf } from "./queues/pace.ts";
 import type { PollFigures } from "./queues/poll-store.ts";
 import type { Figures } from "./queues/tally.ts";
 import type { WaitCause } from "./queues/waits.ts";
+import { areBusy, groupWaits, longestWaiting, longPublishes, type OpenNow, whyNow } from "./wait-groups.ts";
 
 /** What the overview is made of. */
 export interface OverviewDeps {
@@ -18,7 +18,7 @@ export interface OverviewDeps {
   readonly lookAround: (target: string) => Promise<Surroundings>;
   readonly holds: Pick<Holds, "lastPublished">;
   readonly gate: Pick<GateStore, "look">;
-  readonly openTasks: (waiting: number) => Promise<OldestOpen>;
+  readonly openTasks: OpenTaskReader;
   readonly groups: Pick<GroupIndex, "failedDispatches" | "count">;
   readonly undispatched: () => Promise<Overview["undispatched"]>;
   readonly parked: () => Promise<number>;
@@ -29,8 +29,6 @@ export interface OverviewDeps {
   readonly pausedBy: (targets: readonly string[]) => Promise<ReadonlyMap<string, string>>;
 }
 
-/** So many of the oldest waiting tasks are asked what they wait for. */
-const ASKED = 200;
 const PARKED_SHOWN = 5;
 const DAY_MS = 86_400_000;
 
@@ -43,7 +41,7 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
       Promise.all(known.map(({ name }) => deps.lookAround(name))),
       Promise.all(known.map(({ name }) => deps.holds.lastPublished(name))),
       deps.gate.look(),
-      deps.openTasks(ASKED),
+      deps.openTasks.glance(),
       deps.undispatched(),
       deps.parked(),
       deps.tally.read(),
@@ -51,25 +49,19 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
       deps.groups.count("failed"),
       deps.groups.failedDispatches(now - DAY_MS),
     ]);
-  const surroundings = new Map(known.map(({ name }, i) => [name, around[i]]));
-  const asked = await Promise.all(
-    open.tasks
-      .filter(({ record }) => record.state !== "parked")
-      .map(async (task) => {
-        const { target } = task.plan;
-        // A task may be of a target that came or went just now.
-        const there = surroundings.get(target) ?? (await deps.lookAround(target));
-        return { task, wait: whyItWaits(task, there, busyWith(task, open.tasks)) };
-      }),
-  );
+  const openNow = await lookCloser(deps, open, new Map(known.map(({ name }, i) => [name, around[i]])));
+  const toOpenTask = (task: OpenTaskRecord, words?: string, since = now) => openTaskOf(task, words, since);
   const paused = known.filter((_, i) => around[i]?.target.paused).map(({ name }) => name);
   const pausedBy = paused.length > 0 ? await deps.pausedBy(paused) : new Map<string, string>();
   const views = known.map((target, i): TargetView => {
     const who = pausedBy.get(target.name);
-    return { ...viewOf(target, around[i], last[i]), ...(who !== undefined && { pausedBy: who }) };
+    const late = lateOf(target, open.tasks, now);
+    return { ...viewOf(target, around[i], last[i]), late, ...(who !== undefined && { pausedBy: who }) };
   });
+  const usualMs = (target: string) => figures.targets.get(target)?.day.freshness?.p50 ?? 0;
   const trouble = deps.rulesTrouble();
-  const [oldest] = asked;
+  const oldest = openNow.read.get(oldestOf(open.tasks)?.tracked ?? "");
+  const parkedTasks = areParked(open.tasks).flatMap(({ tracked }) => openNow.read.get(tracked) ?? []);
   return {
     now,
     gate,
@@ -81,62 +73,65 @@ export async function lookOver(deps: OverviewDeps): Promise<Overview> {
     failedGroups,
     figures,
     targets: views,
-    waits: [...groupWaits(asked, open.all), ...notAsked(asked, surroundings)],
-    ...(oldest && { oldest: openTaskOf(oldest.task, oldest.wait?.words, oldest.wait?.since, now) }),
-    parkedTasks: open.tasks
-      .filter(({ record }) => record.state === "parked")
-      .slice(0, PARKED_SHOWN)
-      .map((task) => openTaskOf(task, task.record.words, task.record.endedAt, now)),
+    waits: groupWaits(openNow, toOpenTask),
+    longPublishes: longPublishes(openNow, now, usualMs, toOpenTask),
+    ...(oldest && { oldest: toOpenTask(oldest, waitOf(oldest, openNow)?.words) }),
+    parkedTasks: parkedTasks.map((task) => toOpenTask(task, task.record.words, task.record.endedAt)),
     webhooks: { ...poll, polls: deps.poll.polls },
     ...(trouble !== undefined && { rulesTrouble: trouble }),
   };
 }
 
-/** The task that has the job group, if it is among those looked at. */
-function busyWith({ plan }: OpenTaskRecord, tasks: readonly OpenTaskRecord[]): string | undefined {
-  const busy = tasks.find((one) => one.plan.jobGroupId === plan.jobGroupId && isBusy(one.record.state));
-  return busy && `${busy.plan.schema}.${busy.plan.table} on ${busy.plan.target}`;
+/** Reads in full what the page names: who has waited longest, who publishes, who is parked, who is the oldest. */
+async function lookCloser(
+  deps: OverviewDeps,
+  { tasks, isWhole }: OldestOpen,
+  known: ReadonlyMap<string, Surroundings | undefined>,
+): Promise<OpenNow> {
+  const oldest = oldestOf(tasks);
+  const wanted = new Set([
+    ...longestWaiting(tasks).map(({ first }) => first),
+    ...areBusy(tasks),
+    ...areParked(tasks),
+    ...(oldest ? [oldest] : []),
+  ]);
+  const read = new Map<string, OpenTaskRecord>();
+  const surroundings = new Map<string, Surroundings>();
+  await Promise.all([
+    ...[...wanted].map(async (task) => {
+      const found = await deps.openTasks.read(task);
+      if (found) read.set(task.tracked, found);
+    }),
+    // A task may be of a target that came or went just now.
+    ...[...new Set([...known.keys(), ...tasks.map(({ target }) => target)])].map(async (target) => {
+      surroundings.set(target, known.get(target) ?? (await deps.lookAround(target)));
+    }),
+  ]);
+  return { glanced: tasks, isWhole, read, surroundings };
 }
 
-interface Asked {
-  readonly task: OpenTaskRecord;
-  readonly wait: ReturnType<typeof whyItWaits>;
-}
+/** The task whose job group finished first. */
+const oldestOf = (tasks: readonly GlancedTask[]): GlancedTask | undefined =>
+  tasks.reduce<GlancedTask | undefined>(
+    (first, task) => (first && first.finishedAt <= task.finishedAt ? first : task),
+    undefined,
+  );
 
-/** Those that wait for the same thing stand together, the one that has waited longest first. */
-function groupWaits(asked: readonly Asked[], all: boolean): WaitGroup[] {
-  const groups = new Map<string, WaitGroup>();
-  for (const { task, wait } of asked) {
-    if (!wait) continue;
-    const { target } = task.plan;
-    const key = `${target}\t${wait.cause}`;
-    const known = groups.get(key);
-    const first = openTaskOf(task, wait.words, wait.since, wait.since);
-    groups.set(key, {
-      cause: wait.cause,
-      target,
-      atLeast: !all,
-      count: (known?.count ?? 0) + 1,
-      first: known?.first && known.first.since <= first.since ? known.first : first,
-      ...(wait.heldSince !== undefined && { heldSince: wait.heldSince }),
-      words: known?.words ?? wait.words,
-    });
-  }
-  return [...groups.values()];
-}
+/** What was replayed is late on purpose. */
+const lateOf = ({ name, freshnessMs }: KnownTarget, tasks: readonly GlancedTask[], now: number): number =>
+  freshnessMs === undefined
+    ? 0
+    : tasks.filter(
+        ({ target, finishedAt, replayed }) =>
+          target === name && !replayed && finishedAt > 0 && finishedAt + freshnessMs < now,
+      ).length;
 
-/** Targets with tasks so far behind that none of them was asked: what holds up the queue holds up them. */
-function notAsked(
-  asked: readonly Asked[],
-  surroundings: ReadonlyMap<string, Surroundings | undefined>,
-): WaitGroup[] {
-  const seen = new Set(asked.map(({ task }) => task.plan.target));
-  return [...surroundings].flatMap(([target, around]) => {
-    if (!around || seen.has(target) || around.target.queue.waiting === 0) return [];
-    const { cause, words, heldSince } = inItsQueue(target, around);
-    const count = around.target.queue.waiting;
-    return [{ cause, target, count, atLeast: false, words, ...(heldSince !== undefined && { heldSince }) }];
-  });
+const areParked = (tasks: readonly GlancedTask[]): GlancedTask[] =>
+  tasks.filter(({ state }) => state === "parked").slice(0, PARKED_SHOWN);
+
+function waitOf(task: OpenTaskRecord, open: OpenNow) {
+  const around = open.surroundings.get(task.plan.target);
+  return around && whyNow(task, around, open);
 }
 
 const STATE_WORDS: Readonly<Record<string, string>> = {
@@ -148,8 +143,7 @@ const STATE_WORDS: Readonly<Record<string, string>> = {
 function openTaskOf(
   { id, plan, record }: OpenTaskRecord,
   words: string | undefined,
-  since: number | undefined,
-  now: number,
+  since: number,
 ): OpenTask {
   return {
     id,
@@ -159,7 +153,7 @@ function openTaskOf(
     finishedAt: plan.finishedAt,
     state: record.state,
     words: words ?? STATE_WORDS[record.state] ?? record.words ?? "its turn comes",
-    since: since ?? now,
+    since,
   };
 }
 
@@ -167,7 +161,7 @@ function viewOf(
   target: KnownTarget,
   around: Surroundings | undefined,
   last: TargetView["last"] | undefined,
-): TargetView {
+): Omit<TargetView, "late"> {
   const { name, description, inRules, connection, concurrency, rateLimit, freshnessMs } = target;
   const { max, perUs } = paceOf(target);
   const look = around?.target;

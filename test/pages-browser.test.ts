@@ -78,7 +78,7 @@ describe.skipIf(chrome === undefined)(`the pages in a browser${why}`, () => {
     const page = await open("vic", { javaScriptEnabled: false, viewport: { width: 375, height: 700 } });
     const { id, end } = await slow();
     await page.goto(relay.url);
-    await page.getByRole("heading", { level: 1, name: "1 publishes now" }).waitFor();
+    await page.getByRole("heading", { level: 1, name: "1 is publishing now" }).waitFor();
     expect(await page.getByRole("button").count()).toBe(0);
     await page.getByRole("link", { name: "Job groups", exact: true }).click();
     await page.getByLabel("Table").fill("public.orders");

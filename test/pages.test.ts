@@ -138,6 +138,10 @@ describe("the overview", () => {
     expect(await text("/job-groups?state=open")).toContain("Target sales is paused: resume it");
     expect(await text("/?done=paused-sales")).toContain("Target sales is paused: nothing starts there");
     await post("/targets/sales/resume", {});
+    expect(await text("/?done=resumed-sales")).toContain("Target sales is resumed");
+    for (const untrue of ["paused-sales", "probed-sales", "resumed-nobody", "published", "again"]) {
+      expect(await (await get(`/?done=${untrue}`)).text()).not.toContain('class="notice good"');
+    }
     await site.ended(id);
     await until("/", /Everything that finished is published/);
   });
@@ -234,7 +238,22 @@ describe("a parked task", () => {
       state: "published",
       decisions: [{ by: "ann", outcome: "published", reason: "100 rows are there" }],
     });
-    expect((await post(path, { outcome: "again", reason: "once more" })).status).toBe(409);
+    // What a person found in the table says nothing of how fresh it is.
+    expect(await text("/")).toMatch(/vault ✓ ok no limit 0 of 4 0 nothing published/);
+    expect(await text(`/job-groups/${id}?done=published`)).toContain("Decided: the task is published.");
+    expect(await text(`/job-groups/${id}?done=again`)).not.toContain("Decided: the task");
+
+    const late = await post(path, { outcome: "again", reason: "once more" });
+    expect(late.status).toBe(409);
+    expect(plain(await late.text())).toMatch(
+      /Your decision was not taken. Task \S+ is published, not parked/,
+    );
+    const strange = await post(`/job-groups/${id}/tasks/jobgroup-1-2-vault-rows/decision`, {
+      outcome: "again",
+      reason: "once more",
+    });
+    expect(strange.status).toBe(400);
+    expect(await strange.text()).toContain("This task is of another job group.");
     const told = (await text(`/job-groups/${id}`)).replaceAll("&#34;", '"');
     expect(told).toContain('ann decided "published". Reason: 100 rows are there');
     expect(told).toMatch(/What people did.* ann resolve: published: asked.* ann resolve: published: done/);
@@ -384,6 +403,9 @@ it("text is escaped, spans and evidence read as people say them", () => {
     "1 h 1 min",
     "1 d 1 h",
   ]);
+  expect(html`${"a\u202Eb\u2066\u200B\u0007c\n\u{1F469}\u200D\u{1F4BB}"}`.text).toBe(
+    "a‹U+202E›b‹U+2066›‹U+200B›‹U+0007›c\n\u{1F469}\u200D\u{1F4BB}",
+  );
   const list = evidenceList({ listed: { jobs: [{ id: 7, status: BAD }], tables: [] } }, 0).text;
   expect(plain(list)).toContain("Publish jobs id status 7 &#60;script&#62;");
   expect(plain(list)).toContain("Tables none");

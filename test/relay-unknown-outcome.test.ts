@@ -2,7 +2,7 @@ import { expect, test } from "vitest";
 import { only, openSite } from "./support/relay.ts";
 
 /** A `load` appends: sent twice, it doubles the rows. The platform does not stop a second one here. */
-const open = () =>
+const open = (more: object = {}) =>
   openSite({
     rules: {
       targets: { sales: { connection: 2, schema: "public" } },
@@ -11,7 +11,14 @@ const open = () =>
           name: "all",
           when: "all",
           publish: [
-            { target: "sales", table: "orders", action: "load", settleAfter: "1s", backoff: "100ms" },
+            {
+              target: "sales",
+              table: "orders",
+              action: "load",
+              settleAfter: "1s",
+              backoff: "100ms",
+              ...more,
+            },
           ],
         },
       ],
@@ -62,4 +69,15 @@ test("a load that was applied, lost its answer and shows late is waited for", as
   expect(only(await site.ended(2)).record).toMatchObject({ state: "published", attempts: 0 });
   expect(site.puts(2)).toHaveLength(1);
   expect(only(site.simulator.tables()).rows).toBe(100);
+});
+
+test("a load that was not applied tells with what words the platform refused it", async () => {
+  const site = await open({ attempts: 1 });
+  const relay = await site.start();
+  const body = { exception: { name: "InternalError", message: "the cluster is read-only" } };
+  site.simulator.addFault({ kind: "status", status: 500, body, times: 1 });
+  await relay.report(2);
+  const { record } = only(await site.ended(2));
+  expect(record.state).toBe("failed");
+  expect(record.words).toMatch(/was not applied within 1.0 s; when it was sent: .*the cluster is read-only/);
 });

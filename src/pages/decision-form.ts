@@ -41,7 +41,7 @@ function form({ id, schema, table, action }: StoryTask, jobGroupId: number, draf
   const choice = (outcome: string, label: string, meaning: string) =>
     html`<div class="choice"><input type="radio" id="${id}-${outcome}" name="outcome" value="${outcome}" required${draft?.outcome === outcome && html` checked`} aria-describedby="${id}-${outcome}-means"><label for="${id}-${outcome}">${label}</label><p id="${id}-${outcome}-means">${meaning}</p></div>`;
   return html`<form method="post" action="/job-groups/${jobGroupId}/tasks/${encodeURIComponent(id)}/decision" aria-label="Decision on ${schema}.${table}">
-${draft && html`<p class="notice bad" role="alert">▲ Nothing was decided. ${draft.wrong}</p>`}
+${draft && html`<p class="notice bad">▲ Nothing was decided. ${draft.wrong}</p>`}
 <fieldset><legend>What is true of ${schema}.${table}?</legend>
 <p>Look into the table first, say with <code>select count(*) from ${schema}.${table}</code>.</p>
 ${choice("published", "The rows are there", "Nothing is sent. The task ends as published. The risk: if they are not there after all, nobody publishes them.")}

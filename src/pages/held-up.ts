@@ -1,5 +1,12 @@
 import type { Html } from "./html.ts";
-import { type OpenTask, type Overview, type TargetView, type WaitGroup, waitingOf } from "./view.ts";
+import {
+  type LongPublish,
+  type OpenTask,
+  type Overview,
+  type TargetView,
+  type WaitGroup,
+  waitingOf,
+} from "./view.ts";
 import { count, moment, sentence, span, verb } from "./words.ts";
 
 /** One thing that holds up publishes. */
@@ -31,6 +38,7 @@ export function heldUp(view: Overview): HeldUp[] {
     ...view.targets.filter(({ paused }) => paused).map((target) => paused(view, target)),
     ...view.targets.filter(({ breaker }) => breaker.open).map((target) => breaker(view, target)),
     ...parked(view),
+    ...view.longPublishes.map((task) => longPublish(view, task)),
     ...dispatch(view),
     ...failed(view),
     ...view.waits.flatMap((group) => waiting(view, group)),
@@ -79,8 +87,9 @@ function paused({ now }: Overview, target: TargetView): HeldUp {
 function breaker({ now }: Overview, target: TargetView): HeldUp {
   const { name, breaker: state } = target;
   const waits = waitingOf(target);
-  const next =
-    state.openMs > 0
+  const next = target.paused
+    ? "Nothing tries again before the target is resumed."
+    : state.openMs > 0
       ? `One publish tries again in ${span(state.openMs)}.`
       : "One publish tries again now: if it goes well, the others follow.";
   return {
@@ -118,6 +127,18 @@ function parked({ parked: n, parkedTasks, now }: Overview): HeldUp[] {
       ],
     },
   ];
+}
+
+function longPublish({ now }: Overview, task: LongPublish): HeldUp {
+  const { jobGroupId, table, target, since, deadlineMs } = task;
+  return {
+    level: "bad",
+    title: `A publish to target ${target} runs for ${span(now - since)}`,
+    since: moment(since, now),
+    words: `${table} of job group ${jobGroupId} was sent, and the platform has not ended it. Its deadline is ${span(deadlineMs)} of time in which the platform answers: it is parked then.`,
+    todo: "Look at its publish job on the platform: one that never ends can be cancelled there.",
+    links: [storyOf(task)],
+  };
 }
 
 function dispatch({ undispatched, dispatchFailed, now }: Overview): HeldUp[] {

@@ -21,5 +21,13 @@ function write(part: Part): string {
   return typeof part === "number" ? String(part) : part.map(write).join("");
 }
 
+/** Also what is not to be seen, but for line breaks and the joiners that letters and emoji need: it turns text around or hides it. */
+const ESCAPED = /[&<>"'`]|(?![\t\n\r\u200c\u200d])[\p{Cc}\p{Cf}\u2028\u2029]/gu;
+
 const escape = (text: string): string =>
-  text.replaceAll(/[&<>"'`]/g, (character) => `&#${character.charCodeAt(0)};`);
+  text.replaceAll(ESCAPED, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return /[&<>"'`]/.test(character)
+      ? `&#${code};`
+      : `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
+  });

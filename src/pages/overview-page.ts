@@ -3,7 +3,7 @@ import { html, type Html } from "./html.ts";
 import { targetButton } from "./target-actions.ts";
 import { targetTable } from "./target-table.ts";
 import { verdict } from "./verdict.ts";
-import type { Overview } from "./view.ts";
+import { oldestOf, type Overview } from "./view.ts";
 import { moment, sentence, span } from "./words.ts";
 
 const MARKS = { good: "✓", move: "▶", wait: "●", bad: "▲" } as const;
@@ -51,7 +51,7 @@ ${links.map((link) => html`<a href="${link.to}">${link.words}</a> `)}</div>
 }
 
 function figures(view: Overview): Html {
-  const { figures: all, open, parked, active, undispatched, webhooks, oldest, now } = view;
+  const { figures: all, open, parked, active, undispatched, webhooks } = view;
   const { hour, day } = all.all;
   const running = Math.min(active, Math.max(0, open - parked));
   const waiting = Math.max(0, open - parked - running);
@@ -65,14 +65,17 @@ ${figure("Wait", waiting.toLocaleString("en"), undispatched.count > 0 ? `and ${u
 ${figure("Parked", parked.toLocaleString("en"), html`<a href="/job-groups?state=parked">${ofDay(day.parked)}</a>`)}
 ${figure("Failed, last hour", hour.failed.toLocaleString("en"), html`<a href="/job-groups?state=failed">${ofDay(day.failed)}</a>`)}
 ${figure("Webhooks lost", webhooks.losses.toLocaleString("en"), webhooks.polls ? "found by the poller, nothing is lost" : "counted by the poller, which is off here")}
-${
-  oldest
-    ? figure(
-        "Oldest not published",
-        span(now - oldest.finishedAt),
-        html`<a href="/job-groups/${oldest.jobGroupId}">Job group ${oldest.jobGroupId}, ${oldest.table}</a>: ${sentence(oldest.words)} Finished ${moment(oldest.finishedAt, now)}`,
-      )
-    : figure("Oldest not published", "none", "nothing waits")
-}
+${figure("Oldest not published", ...oldestFigure(view))}
 </dl>`;
+}
+
+function oldestFigure(view: Overview): [string, Html | string] {
+  const oldest = oldestOf(view);
+  const { now } = view;
+  if (!oldest) return ["none", "nothing waits"];
+  const { at, jobGroupId, task } = oldest;
+  const words = task
+    ? html`<a href="/job-groups/${jobGroupId}">Job group ${jobGroupId}, ${task.table}</a>: ${task.state === "parked" && "parked. "}${sentence(task.words)} Finished ${moment(at, now)}`
+    : html`<a href="/job-groups/${jobGroupId}">Job group ${jobGroupId}</a>: not dispatched yet. Reported ${moment(at, now)}`;
+  return [span(now - at), words];
 }

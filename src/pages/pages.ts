@@ -6,7 +6,7 @@ import { ASSETS } from "./assets.ts";
 import { type Asker, changeAt, type ChangesDeps, type Person } from "./changes.ts";
 import type { Draft } from "./decision-form.ts";
 import type { Frame } from "./layout.ts";
-import { doneMessage } from "./messages.ts";
+import { overviewMessage, storyMessage } from "./messages.ts";
 import { overviewPage } from "./overview-page.ts";
 import { searchPage } from "./search-page.ts";
 import { fieldsOf, readSearch } from "./search-query.ts";
@@ -122,8 +122,9 @@ function pageAt(
 
 async function overviewAnswer(deps: PagesDeps, who: Person, query: URLSearchParams): Promise<Answer> {
   const refreshes = query.get("refresh") !== "off";
-  const message = doneMessage(query.get("done"));
-  const body = overviewPage(await deps.overview(), { mayAct: who.role === "operator", refreshes, message });
+  const view = await deps.overview();
+  const message = overviewMessage(query.get("done"), view);
+  const body = overviewPage(view, { mayAct: who.role === "operator", refreshes, message });
   return {
     kind: "page",
     status: 200,
@@ -160,7 +161,7 @@ async function storyAnswer(
   if (!view) return notKnown(jobGroupId);
   const mayAct = who.role === "operator";
   const { platformUrl } = deps;
-  const body = storyPage(view, { mayAct, platformUrl, draft, message: doneMessage(done) });
+  const body = storyPage(view, { mayAct, platformUrl, draft, message: storyMessage(done, view.story) });
   const { tasks, completion } = view.story;
   const moves =
     tasks.some(({ endedAt }) => endedAt === undefined) ||

@@ -16,7 +16,7 @@ export interface StoryOptions {
 export function storyPage({ now, story }: StoryView, options: StoryOptions): Html {
   const { jobGroupId, completion, summary, tasks, audit } = story;
   const { mayAct, platformUrl, message, draft } = options;
-  return html`${message}
+  return html`${message}${draft && html`<p class="notice bad" role="alert">▲ Your decision was not taken. ${sentence(draft.wrong)}</p>`}
 <h1>Job group ${jobGroupId}</h1>
 <p>${tasks.length > 0 ? html`<strong>${sentence(summary)}</strong>` : html`<strong>No publish task.</strong>`}</p>
 <p class="small">${platformUrl !== undefined && html`<a href="${platformUrl}">Designer Cloud</a> (look for job ${jobGroupId} there) · `}<a href="/board/queue/job-groups/jobgroup-${jobGroupId}">On the board</a> · <a href="/job-groups/${jobGroupId}.json">As JSON</a> · which rules match, and why: <code>publish-relay explain ${jobGroupId}</code></p>

@@ -1,5 +1,5 @@
 import type { HeldUp } from "./held-up.ts";
-import type { Overview } from "./view.ts";
+import { oldestOf, type Overview } from "./view.ts";
 import { count, list, span, verb } from "./words.ts";
 
 /** The answer to "is everything that finished published?". */
@@ -19,7 +19,7 @@ export function verdict(view: Overview, held: readonly HeldUp[]): Verdict {
   const failed = view.figures.all.hour.failed;
   const parts = [
     waiting > 0 && `${waiting.toLocaleString("en")} ${verb(waiting, "waits", "wait")}`,
-    running > 0 && `${running.toLocaleString("en")} ${verb(running, "publishes", "publish")} now`,
+    running > 0 && `${running.toLocaleString("en")} ${verb(running, "is", "are")} publishing now`,
     parked > 0 && `${parked.toLocaleString("en")} ${verb(parked, "is", "are")} parked`,
     failed > 0 && `${failed.toLocaleString("en")} failed in the last hour`,
   ].filter((part): part is string => part !== false);
@@ -62,6 +62,9 @@ export function verdict(view: Overview, held: readonly HeldUp[]): Verdict {
   };
 }
 
-function oldestWords({ oldest, now }: Overview): string {
-  return oldest ? ` The oldest that is not published finished ${span(now - oldest.finishedAt)} ago.` : "";
+function oldestWords(view: Overview): string {
+  const oldest = oldestOf(view);
+  if (!oldest) return "";
+  const what = oldest.isDispatched ? "finished" : "was reported";
+  return ` The oldest that is not published ${what} ${span(view.now - oldest.at)} ago${oldest.isDispatched ? "" : " and is not dispatched yet"}.`;
 }

@@ -22,6 +22,12 @@ export interface OpenTask {
   readonly since: number;
 }
 
+/** A publish that runs for much longer than is usual. */
+export interface LongPublish extends OpenTask {
+  /** When it is parked at the latest, in milliseconds of time in which the platform answers. */
+  readonly deadlineMs: number;
+}
+
 /** Tasks of one target that wait for the same thing. */
 export interface WaitGroup {
   readonly cause: WaitCause;
@@ -51,6 +57,8 @@ export interface TargetView extends TargetLook {
   readonly last?: LastPublished;
   /** Who paused it, as far as the audit trail tells. */
   readonly pausedBy?: string;
+  /** Open tasks that are over the goal for freshness already; at least so many. */
+  readonly late: number;
   /** Since when what holds it up does so. */
   readonly held?: { readonly cause: WaitCause; readonly since: number };
 }
@@ -77,12 +85,36 @@ export interface Overview {
   readonly figures: Figures;
   readonly targets: readonly TargetView[];
   readonly waits: readonly WaitGroup[];
+  /** `since` says when they were sent. */
+  readonly longPublishes: readonly LongPublish[];
+  /** The one whose job group finished first; it may be parked. */
   readonly oldest?: OpenTask;
   /** The first of the parked ones. */
   readonly parkedTasks: readonly OpenTask[];
   readonly webhooks: PollFigures & { readonly polls: boolean };
   /** What is wrong with the rules file or with the fleet's versions of it. */
   readonly rulesTrouble?: string;
+}
+
+/** What has waited longest of all that was reported and is not published. */
+export interface Oldest {
+  /** When the job group finished; of one that is not dispatched, when it was reported. */
+  readonly at: number;
+  readonly jobGroupId: number;
+  readonly isDispatched: boolean;
+  readonly task?: OpenTask;
+}
+
+/** Undefined: all is published. */
+export function oldestOf({
+  oldest,
+  undispatched,
+}: Pick<Overview, "oldest" | "undispatched">): Oldest | undefined {
+  const { oldest: at, oldestId } = undispatched;
+  if (at !== undefined && oldestId !== undefined && (!oldest || at < oldest.finishedAt)) {
+    return { at, jobGroupId: oldestId, isDispatched: false };
+  }
+  return oldest && { at: oldest.finishedAt, jobGroupId: oldest.jobGroupId, isDispatched: true, task: oldest };
 }
 
 /** What job groups are searched for. */

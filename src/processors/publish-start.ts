@@ -229,7 +229,8 @@ async function refused(
         ...(failure.retryAfterMs && { notBefore: Math.round(task.nowMs() + failure.retryAfterMs) }),
       };
       // The PUT may have been read up to this moment, not only up to the end of the window.
-      await save(task, "submitting", { ...change, sendableUntil: Math.round(task.nowMs()), words: message });
+      const known = { sendableUntil: Math.round(task.nowMs()), words: message, putWords: message };
+      await save(task, "submitting", { ...change, ...known });
       task.run.tell(`${message}. Whether it was applied is unknown: looking before anything is sent again`);
       return undefined;
     }

@@ -162,6 +162,7 @@ export async function release(
   delete rest.endedStalls;
   delete rest.notBefore;
   delete rest.saysBusy;
+  delete rest.putWords;
   task.record = rest;
   await save(task, "planned", change, letGo, waitsFor);
 }

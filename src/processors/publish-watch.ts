@@ -214,7 +214,8 @@ async function settled(task: PublishTask, askedAt: number): Promise<Outcome | un
     task.events.retried("busy");
     return waitForOther(task, `${words}; the platform said that another publish runs`);
   }
-  return useAttempt(task, accepted ? "not-started" : "not-applied", words);
+  const said = record.putWords === undefined ? "" : `; when it was sent: ${record.putWords}`;
+  return useAttempt(task, accepted ? "not-started" : "not-applied", `${words}${said}`);
 }
 
 /** Did this look begin after the last moment at which a publish of ours could still have appeared? */

@@ -20,6 +20,8 @@ export interface Surroundings {
     readonly concurrency?: number;
     readonly pace?: string;
     readonly hold?: Hold;
+    /** How many wait for their turn, when they were counted; else the queue tells about how many. */
+    readonly waitForTurn?: number;
   };
   readonly gate: { readonly ms: number; readonly words: string; readonly since?: number };
 }
@@ -97,7 +99,7 @@ export function inItsQueue(name: string, { target, gate }: Surroundings): Omit<W
     return { cause: "breaker", ...since, words };
   }
   const { active, running, delayed } = target.queue;
-  const waiting = target.queue.waiting + delayed + Math.max(0, active - running);
+  const waiting = target.waitForTurn ?? target.queue.waiting + delayed + Math.max(0, active - running);
   const isFull = target.concurrency !== undefined && active >= target.concurrency;
   if (target.nextStartInMs > 0 || hold?.cause === "pace") {
     const since = hold?.cause === "pace" ? { heldSince: hold.since } : {};

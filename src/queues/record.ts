@@ -45,6 +45,8 @@ const taskRecordSchema = z.looseObject({
   endedStalls: z.number().optional(),
   /** The answer to the last PUT says that another publish runs; whether ours was applied it does not say. */
   saysBusy: z.boolean().optional(),
+  /** What came of the last PUT when its outcome is unknown, in words. */
+  putWords: z.string().optional(),
   /** What the platform asked for: nothing is sent before. */
   notBefore: millis.optional(),
   /** The last that is to be said of the task. */

@@ -55,8 +55,8 @@ local function note_change(prefix, group, before, after, task)
     local took = math.max(1, now - tonumber(task.finished_at))
     redis.call('HSET', prefix .. ':held:' .. string.match(task.tracked, '^publish%.([^\\t]+)'),
       'publishedAt', string.format('%.0f', now), 'publishedGroup', task.job_group)
-    -- What was replayed is late on purpose.
-    if not task.replayed then what[2] = 'f' .. string.format('%.0f', math.ceil(math.log(took) / math.log(1.25))) end
+    -- What was replayed is late on purpose; what a person found in the table was there before they said so.
+    if not task.replayed and not task.decided then what[2] = 'f' .. string.format('%.0f', math.ceil(math.log(took) / math.log(1.25))) end
   end
   count_ended(prefix, string.match(task.tracked, '^publish%.([^\\t]+)'), what, now)
 end

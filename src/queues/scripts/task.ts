@@ -238,6 +238,7 @@ local current = redis.call('HGET', keys.group, field)
 if current ~= ARGV[3] then return {'changed'} end
 redis.call('HSET', keys.group, field, json, 'holder:' .. field, '')
 local before, after, task = state_of(current), state_of(json), task_from(4)
+task.decided = true
 note_wait(keys.group, field, before, after, task, 'queue')
 note_change(task.prefix, keys.group, before, after, task)
 local wake_group, wake_table = land(keys, field, before, after, task)
