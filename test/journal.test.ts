@@ -72,6 +72,27 @@ test("a task that waits in a paused target is told from one that waits for a fre
   expect(tasks.some(({ waits }) => (waits.over.slots ?? 0) > 400)).toBe(true);
 });
 
+test("a pause and a resume are noted whoever looks, and a pause that goes on keeps its start", async () => {
+  const site = await open({ rules: rules() });
+  const queue = site.queue("publish.sales");
+  const [watcher, page] = [1, 2].map(() => createHolds(openRedis(), keysOf(site.namespace)));
+  await watcher?.notePauses(["sales"]);
+  await queue.pause();
+  await page?.notePauses(["sales"]);
+  const paused = await watcher?.look("sales");
+  expect(paused).toMatchObject({ cause: "pause" });
+  await watcher?.notePauses(["sales"]);
+  expect(await watcher?.look("sales")).toEqual(paused);
+  await queue.resume();
+  await watcher?.notePauses(["sales"]);
+  expect(await watcher?.look("sales")).toBeUndefined();
+  await queue.pause();
+  await page?.notePauses(["sales"]);
+  await queue.resume();
+  await watcher?.notePauses(["sales"]);
+  expect(await watcher?.look("sales")).toBeUndefined();
+});
+
 test("tasks of one job group say which of them they wait for", async () => {
   const site = await open({
     rules: rules({}, [{}, { table: "other_{jobGroupId}" }]),
