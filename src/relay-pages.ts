@@ -4,6 +4,7 @@ import { tellWhoseLimits } from "./fleet-log.ts";
 import { nameRequest } from "./http/request-log.ts";
 import { searchGroups } from "./group-search.ts";
 import { lookOver } from "./overview.ts";
+import type { Asker } from "./pages/changes.ts";
 import { createPages } from "./pages/pages.ts";
 import type { TargetAction } from "./pages/target-actions.ts";
 import type { Handler } from "./producers/problem.ts";
@@ -77,12 +78,16 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     }),
     isAway: () => connections.work.status !== "ready" || redis.status !== "ready",
     hasTarget: (name) => targets.find(name) !== undefined,
+    tellRefused: ({ sent, target, ...asked }, why, who) =>
+      parts.audit.refused({
+        ...asker(who),
+        ...asked,
+        ...(target !== undefined && { target, queue: publishQueue(target) }),
+        detail: sent === undefined || sent === "" ? why : `${why} Asked: ${sent}`,
+      }),
     act: (target, action, who) => {
       const entry = {
-        who: who.name,
-        role: who.role,
-        from: who.from,
-        requestId: who.requestId,
+        ...asker(who),
         action,
         target,
         queue: publishQueue(target),
@@ -102,6 +107,8 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     log,
   });
 }
+
+const asker = ({ name, role, from, requestId }: Asker) => ({ who: name, role, from, requestId });
 
 /** So many entries of the audit trail are looked through for whoever paused a target. */
 const LOOKED_THROUGH = 300;

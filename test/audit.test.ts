@@ -78,6 +78,20 @@ describe("the audit trail", () => {
   });
 });
 
+test("what somebody was refused is kept 60 times a minute, the rest is in the log, and others are heard", async () => {
+  const { audit, lines } = open();
+  const { outcome: _, ...entry } = PAUSE;
+  // A minute may end meanwhile: then there are more.
+  const minute = () => Math.floor(Date.now() / 60_000);
+  const began = minute();
+  for (let n = 0; n < 70; n++) await audit.refused({ ...entry, detail: `${n}` });
+  await audit.refused({ ...entry, who: "oli" });
+  const { entries } = await audit.list({ limit: 200 });
+  expect(entries[0]).toMatchObject({ who: "oli", outcome: "refused" });
+  if (minute() === began) expect(entries).toHaveLength(61);
+  expect(lines).toHaveLength(71);
+});
+
 describe("an action that is carried out", () => {
   const { outcome: _, ...entry } = PAUSE;
   const done = () => ({ outcome: "done" }) as const;

@@ -223,6 +223,7 @@ describe("a parked task", () => {
     const form = await empty.text();
     expect(form).toContain("Write why: the reason is kept with the task.");
     expect(form).toMatch(/value="published" required checked/);
+    expect((await post(path, { outcome: "published", reason: "\u200B" })).status).toBe(400);
     const nothing = await post(path, { reason: `rows & ${BAD}` });
     expect(nothing.status).toBe(400);
     expect(await nothing.text()).toContain("rows &#38; &#60;script&#62;");
@@ -243,6 +244,11 @@ describe("a parked task", () => {
     expect(trail).toMatchObject({
       entries: expect.arrayContaining([
         expect.objectContaining({ who: "ann", role: "operator", from: "127.0.0.1", outcome: "done" }),
+        expect.objectContaining({
+          action: "resolve",
+          outcome: "refused",
+          detail: expect.stringContaining("Write why"),
+        }),
       ]),
     });
   });

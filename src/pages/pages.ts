@@ -89,6 +89,9 @@ async function answerTo(
         { ...who, method: req.method, url: req.url, detail: problem.detail },
         "a change was refused",
       );
+      // Never what viewers and other sites' pages try: they could fill the trail.
+      if (problem.status === 415)
+        await deps.tellRefused({ action: "a change that is no form", sent: path }, problem.detail, who);
       return problemAnswer(problem, "Refused");
     }
     return deps.isAway() ? away(req) : within(TIMEOUT_MS, change(req, who));
