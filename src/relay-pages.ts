@@ -2,6 +2,7 @@ import { pollingOf } from "./config.ts";
 import type { Guard } from "./http/access.ts";
 import { tellWhoseLimits } from "./fleet-log.ts";
 import { nameRequest } from "./http/request-log.ts";
+import { createSecurityHeaders } from "./http/security-headers.ts";
 import { searchGroups } from "./group-search.ts";
 import { lookOver } from "./overview.ts";
 import type { Asker } from "./pages/changes.ts";
@@ -65,6 +66,7 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     identify: guard.identify,
     mayChange: guard.mayChange,
     nameRequest,
+    setHeaders: createSecurityHeaders("pages"),
     overview: () => lookOver(overview),
     search: (search) =>
       searchGroups({ groups, records: story.records, lookAround: story.lookAround }, search),
@@ -85,12 +87,13 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
         ...(target !== undefined && { target, queue: publishQueue(target) }),
         detail: sent === undefined || sent === "" ? why : `${why} Asked: ${sent}`,
       }),
-    act: (target, action, who) => {
+    act: (target, action, reason, who) => {
       const entry = {
         ...asker(who),
         action,
         target,
         queue: publishQueue(target),
+        ...(reason !== undefined && { reason }),
       };
       return carryOut(
         parts.audit,
@@ -113,7 +116,7 @@ const asker = ({ name, role, from, requestId }: Asker) => ({ who: name, role, fr
 /** So many entries of the audit trail are looked through for whoever paused a target. */
 const LOOKED_THROUGH = 300;
 
-/** The newest pause of each target; one that was paused by a BullMQ client stands in no trail. */
+/** Who paused each target and why, in words; one that was paused by a BullMQ client stands in no trail. */
 async function pausedBy(audit: Audit, targets: readonly string[]): Promise<Map<string, string>> {
   const { entries } = await audit.list({ limit: LOOKED_THROUGH });
   const found = new Map<string, string>();
@@ -122,7 +125,8 @@ async function pausedBy(audit: Audit, targets: readonly string[]): Promise<Map<s
       ({ queue, action, outcome }) =>
         queue === publishQueue(target) && /^(?:pause|resume)$/.test(action) && outcome === "done",
     );
-    if (last?.action === "pause") found.set(target, last.who);
+    if (last?.action === "pause")
+      found.set(target, `${last.who} paused it${last.reason === undefined ? "" : `: ${last.reason}`}`);
   }
   return found;
 }

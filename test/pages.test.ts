@@ -137,7 +137,13 @@ describe("the overview", () => {
     near(since(story, "The target is paused"), planted);
     expect(await text("/job-groups?state=open")).toContain("Target sales is paused: resume it");
     expect(await text("/?done=paused-sales")).toContain("Target sales is paused: nothing starts there");
-    await post("/targets/sales/resume", {});
+    expect((await post("/targets/sales/pause", { reason: "x".repeat(1_001) })).status).toBe(413);
+    await post("/targets/sales/pause", { reason: "the cluster is resized" });
+    await until("/", /ann paused it: the cluster is resized. 1 task waits/);
+    await post("/targets/sales/resume", { reason: "it is done" });
+    const headers = { authorization: `Bearer ${API_TOKEN}` };
+    const trail = await (await fetch(`${relay.url}/v1/audit?limit=1`, { headers })).json();
+    expect(trail).toMatchObject({ entries: [{ action: "resume", outcome: "done", reason: "it is done" }] });
     await site.ended(id);
     await until("/", /Everything that finished is published/);
   });
@@ -293,9 +299,10 @@ describe("the pages' guard", () => {
 
   it("sends security headers that allow no inline script or style, and keeps nothing in caches", async () => {
     const { headers } = await get("/");
-    expect(headers.get("content-security-policy")).toContain("script-src 'self'; style-src 'self';");
+    expect(headers.get("content-security-policy")).toContain("script-src 'self';style-src 'self';");
     expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
     expect(headers.get("cache-control")).toBe("no-store");
+    expect(headers.get("x-frame-options")).toBe("DENY");
     const page = await (await get("/")).text();
     expect(page).not.toMatch(/ style="| on[a-z]+="/);
     const [style] = /\/pages\/style-[0-9a-f]+\.css/.exec(page) ?? [];

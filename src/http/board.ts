@@ -99,7 +99,7 @@ function uiConfig(options: BoardOptions) {
 }
 
 function secure(): RequestHandler {
-  const setHeaders = createSecurityHeaders();
+  const setHeaders = createSecurityHeaders("board");
   return (req, res, next) => {
     setHeaders(req, res);
     next();

@@ -3,7 +3,7 @@ import type { Problem } from "../producers/problem.ts";
 import { type Answer, problemAnswer, readForm } from "./answer.ts";
 import type { Draft } from "./decision-form.ts";
 import { saysSomething } from "../rules/reason.ts";
-import { TARGET_ACTIONS, type TargetAction } from "./target-actions.ts";
+import { REASON_MAX, TARGET_ACTIONS, type TargetAction } from "./target-actions.ts";
 
 /** Somebody who signed in. */
 export interface Person {
@@ -31,7 +31,12 @@ export interface ChangesDeps {
   /** Tells that something was refused before it began, and what was asked. */
   readonly tellRefused: (what: RefusedChange, why: string, who: Asker) => Promise<void>;
   /** Answers what was done, as an address says it: `paused`, `resumed`, `probed`, `closed`. */
-  readonly act: (target: string, action: TargetAction, who: Asker) => Promise<string>;
+  readonly act: (
+    target: string,
+    action: TargetAction,
+    reason: string | undefined,
+    who: Asker,
+  ) => Promise<string>;
   readonly decide: (
     taskId: string,
     decision: { readonly outcome: "published" | "again"; readonly reason: string },
@@ -59,7 +64,6 @@ const TARGET_PATH = /^\/targets\/([^/]+)\/([a-z]+)$/;
 const DECISION_PATH = /^\/job-groups\/([1-9]\d{0,15})\/tasks\/([^/]+)\/decision$/;
 /** Pages with buttons on them. */
 const BACK = /^\/(?:\?refresh=off|job-groups\/[1-9]\d{0,15})?$/;
-const REASON_MAX = 1_000;
 
 /** The change that a path stands for; undefined for none. */
 export function changeAt(path: string, deps: ChangesDeps): Change["run"] | undefined {
@@ -92,7 +96,9 @@ const actOn =
         "No such target",
       );
     }
-    const done = await deps.act(target, action, who);
+    const reason = (form.get("reason") ?? "").trim();
+    if (reason.length > REASON_MAX) return tooLong(deps, refused, who);
+    const done = await deps.act(target, action, saysSomething(reason) ? reason : undefined, who);
     return seeAfter(form.get("back") ?? "/", `${done}-${target}`);
   };
 

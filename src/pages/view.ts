@@ -49,7 +49,7 @@ export interface TargetView extends TargetLook {
   /** The goal for its freshness. */
   readonly freshnessMs?: number;
   readonly last?: LastPublished;
-  /** Who paused it, as far as the audit trail tells. */
+  /** `ann paused it: the cluster is resized`, as far as the audit trail tells. */
   readonly pausedBy?: string;
   /** Since when what holds it up does so. */
   readonly held?: { readonly cause: WaitCause; readonly since: number };
