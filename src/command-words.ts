@@ -1,5 +1,5 @@
 import { InvalidArgumentError } from "commander";
-import { NO_REASON, saysSomething } from "./rules/reason.ts";
+import { NO_REASON, saysSomething } from "./producers/reason.ts";
 
 /** The end of a command's help. */
 export const EXIT_CODES = `

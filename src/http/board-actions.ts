@@ -104,7 +104,7 @@ function readJson(row: BoardAction, options: BoardActionsOptions): RequestHandle
   return (req, res, next) =>
     read(req, res, (error?: unknown) => {
       if (error === undefined) return next();
-      const detail = `The body cannot be read: ${error instanceof Error ? error.message : String(error)}`;
+      const detail = `The body cannot be read: ${error instanceof Error ? error.message : "it is no JSON"}`;
       void tellOf(req, res, options, { ...entryOf(row, req.params, undefined), detail }).then(() =>
         next(error),
       );

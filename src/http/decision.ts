@@ -1,6 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { z } from "zod";
-import { NO_REASON, saysSomething } from "../rules/reason.ts";
+import { NO_REASON, saysSomething } from "../producers/reason.ts";
 import { sendJson, sendProblem } from "../producers/problem.ts";
 import { parseJson } from "../producers/read-body.ts";
 

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { NO_REASON, saysSomething } from "../rules/reason.ts";
+import { NO_REASON, saysSomething } from "../producers/reason.ts";
 import { moment } from "../producers/moment.ts";
 
 /** A call may have so many job groups. */

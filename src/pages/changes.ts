@@ -2,7 +2,7 @@ import type { IncomingMessage } from "node:http";
 import type { Problem } from "../producers/problem.ts";
 import { type Answer, problemAnswer, readForm } from "./answer.ts";
 import type { Draft } from "./decision-form.ts";
-import { saysSomething } from "../rules/reason.ts";
+import { saysSomething } from "../producers/reason.ts";
 import { REASON_MAX, TARGET_ACTIONS, type TargetAction } from "./target-actions.ts";
 
 /** Somebody who signed in. */
