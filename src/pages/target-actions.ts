@@ -16,5 +16,5 @@ export const REASON_MAX = 1_000;
 /** A button that does it, with a field for why; the answer leads back to `back`. `place` tells the buttons of one page apart. */
 export function targetButton(target: string, action: TargetAction, back: string, place: string): Html {
   const { label, title } = WORDS[action];
-  return html`<form method="post" action="/targets/${encodeURIComponent(target)}/${action}"><input type="hidden" name="back" value="${back}"><input class="why" name="reason" maxlength="${REASON_MAX}" placeholder="why (optional)" aria-label="Why ${target}: ${label}, optional"><button id="${place}-${action}-${target}" title="${title}"${action !== "pause" && html` class="main"`}>${label}<span class="visually-hidden"> ${target}</span></button></form>`;
+  return html`<form method="post" action="/targets/${encodeURIComponent(target)}/${action}"><input type="hidden" name="back" value="${back}"><label class="visually-hidden" for="${place}-${action}-${target}-why">Why (optional), ${label} ${target}</label><input class="why" id="${place}-${action}-${target}-why" name="reason" maxlength="${REASON_MAX}" placeholder="why (optional)"><button id="${place}-${action}-${target}" title="${title}"${action !== "pause" && html` class="main"`}>${label}<span class="visually-hidden"> ${target}</span></button></form>`;
 }
