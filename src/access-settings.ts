@@ -48,7 +48,7 @@ export const accessSettings = {
     .optional(),
   TRUST_PROXY: parts.refine(
     (ranges) => ranges.every((range) => readRange(range) !== undefined),
-    "must be addresses or ranges like 10.0.0.7, 10.1.0.0/16 or fd00::/8, separated by commas, and not everybody's",
+    "must be addresses or ranges like 10.0.0.7, 10.1.0.0/16 or fd00::/8, separated by commas, and none wider than /8 (IPv6: /16, or fd00::/8)",
   ),
 };
 

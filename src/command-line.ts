@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { accountName, EXIT_CODES, notEmpty, wholeNumber } from "./command-words.ts";
+import { accountName, EXIT_CODES, notEmpty, reason, wholeNumber } from "./command-words.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
 import { addCheck, addExplain, type Questions } from "./question-commands.ts";
@@ -93,7 +93,7 @@ function addResolve(program: Command, actions: Actions): void {
     .argument("<taskId>", "as it stands on the board, in the queue parked")
     .addOption(new Option("--published", "it arrived: publish no more").conflicts("again"))
     .addOption(new Option("--again", "it did not arrive: publish once more"))
-    .requiredOption("--reason <text>", "why; it is kept with the task", notEmpty)
+    .requiredOption("--reason <text>", "why; it is kept with the task", reason)
     .option("--by <name>", "who decides (default: the user of this machine)")
     .option("--json", "for scripts", false)
     .addHelpText(

@@ -1,4 +1,5 @@
 import { InvalidArgumentError } from "commander";
+import { NO_REASON, saysSomething } from "./producers/reason.ts";
 
 /** The end of a command's help. */
 export const EXIT_CODES = `
@@ -8,6 +9,12 @@ Settings come from the environment; the README lists them.`;
 /** A text without the spaces around it; refuses an empty one. */
 export function notEmpty(text: string): string {
   if (text.trim() === "") throw new InvalidArgumentError("It is empty.");
+  return text.trim();
+}
+
+/** A reason without the spaces around it; refuses one that says nothing. */
+export function reason(text: string): string {
+  if (!saysSomething(text)) throw new InvalidArgumentError(`It ${NO_REASON}.`);
   return text.trim();
 }
 

@@ -16,6 +16,7 @@ import { createWebhook, proofOf, type Webhook } from "./producers/webhook.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
 import type { Connections } from "./queues/connections.ts";
 import { type Keys, publishQueue } from "./queues/names.ts";
+import { readSteps } from "./queues/steps.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type BoardParts, describeRules, openBoard } from "./relay-board.ts";
 import { openPages } from "./relay-pages.ts";
@@ -58,7 +59,7 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
     records: stories,
     auditOf: async (jobGroupId) => (await audit.list({ jobGroupId, limit: AUDITED })).entries,
     lookAround: createLookAround(parts),
-    stepsOf: async (target, taskId) => (await queues.of(publishQueue(target)).getJobLogs(taskId)).logs,
+    stepsOf: (target, taskId) => readSteps(queues.of(publishQueue(target)), taskId),
   };
   const { isReady, ...health } = createHealth(readyChecks(parts));
   const web = config.roles.includes("web");

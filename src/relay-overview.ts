@@ -65,7 +65,7 @@ export async function redisTime(redis: Redis): Promise<number> {
 /** So many entries of the audit trail are looked through for whoever paused a target. */
 const LOOKED_THROUGH = 300;
 
-/** The newest pause of each target; one that was paused by a BullMQ client stands in no trail. */
+/** Who paused each target and why, in words; one that was paused by a BullMQ client stands in no trail. */
 async function pausedBy(
   audit: Pick<Audit, "list">,
   targets: readonly string[],
@@ -77,7 +77,8 @@ async function pausedBy(
       ({ queue, action, outcome }) =>
         queue === publishQueue(target) && /^(?:pause|resume)$/.test(action) && outcome === "done",
     );
-    if (last?.action === "pause") found.set(target, last.who);
+    if (last?.action === "pause")
+      found.set(target, `${last.who} paused it${last.reason === undefined ? "" : `: ${last.reason}`}`);
   }
   return found;
 }

@@ -1,7 +1,9 @@
 import type { Guard } from "./http/access.ts";
 import { tellWhoseLimits } from "./fleet-log.ts";
 import { nameRequest } from "./http/request-log.ts";
+import { createSecurityHeaders } from "./http/security-headers.ts";
 import { searchGroups } from "./group-search.ts";
+import type { Asker } from "./pages/changes.ts";
 import { createPages } from "./pages/pages.ts";
 import type { TargetAction } from "./pages/target-actions.ts";
 import type { Handler } from "./producers/problem.ts";
@@ -41,6 +43,7 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     identify: guard.identify,
     mayChange: guard.mayChange,
     nameRequest,
+    setHeaders: createSecurityHeaders("pages"),
     overview,
     search: (search) =>
       searchGroups({ groups, records: story.records, lookAround: story.lookAround }, search),
@@ -54,15 +57,20 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     }),
     isAway: () => connections.work.status !== "ready" || redis.status !== "ready",
     hasTarget: (name) => targets.find(name) !== undefined,
-    act: (target, action, who) => {
+    tellRefused: ({ sent, target, ...asked }, why, who) =>
+      parts.audit.refused({
+        ...asker(who),
+        ...asked,
+        ...(target !== undefined && { target, queue: publishQueue(target) }),
+        detail: sent === undefined || sent === "" ? why : `${why} Asked: ${sent}`,
+      }),
+    act: (target, action, reason, who) => {
       const entry = {
-        who: who.name,
-        role: who.role,
-        from: who.from,
-        requestId: who.requestId,
+        ...asker(who),
         action,
         target,
         queue: publishQueue(target),
+        ...(reason !== undefined && { reason }),
       };
       return carryOut(
         parts.audit,
@@ -79,6 +87,8 @@ export function openPages(parts: PagesParts, story: StoryDeps, guard: Guard): Ha
     log,
   });
 }
+
+const asker = ({ name, role, from, requestId }: Asker) => ({ who: name, role, from, requestId });
 
 /** Pauses, resumes or probes a target; answers what was done, in a word. */
 async function act(

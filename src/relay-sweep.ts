@@ -6,6 +6,7 @@ import type { RecordedTask } from "./queues/completion-record.ts";
 import { createGroupIndex } from "./queues/group-index.ts";
 import { inTime } from "./queues/in-time.ts";
 import { type Borrow, createLoans } from "./queues/loan.ts";
+import { createTellStep } from "./queues/steps.ts";
 import { createSweep, type Stray } from "./queues/sweep.ts";
 import { ended, park, publishDepsOf } from "./relay-publish.ts";
 import type { WorkerDeps } from "./relay-workers.ts";
@@ -89,13 +90,14 @@ async function followPaused(
   stopped.addEventListener("abort", stop, { once: true });
   const timer = setTimeout(stop, FOLLOW_MS);
   const ignore = (): void => undefined;
+  const tellStep = createTellStep(deps.connections.work, deps.queues.of(queue));
   try {
     const startedAt = Date.now();
     const outcome = await followOnly(plan, publishDepsOf(deps, plan, token), {
       // The job's own run comes later, and finds what was found here: nobody asks for another try with it.
       stalls: job.stalledCounter - 1,
       signal: enough.signal,
-      tell: (words) => void job.log(`${new Date().toISOString()} ${words}`).catch(ignore),
+      tell: (words) => void tellStep(jobId, words).catch(ignore),
       show: (progress) => void job.updateProgress(progress).catch(ignore),
     });
     if (outcome) await ended(deps, plan, job, outcome, startedAt);

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { EXIT_CODES, notEmpty, wholeNumber } from "./command-words.ts";
+import { EXIT_CODES, notEmpty, reason, wholeNumber } from "./command-words.ts";
 import { moment } from "./producers/moment.ts";
 import type { ReplayArguments } from "./replay-command.ts";
 
@@ -18,7 +18,7 @@ export function addReplay(
     .option("--target <name>", "only tasks for this target", notEmpty)
     .option("--failed", "only tasks that failed", false)
     .option("--force", "send again what is published already", false)
-    .option("--reason <text>", "why; it is kept with each task", notEmpty)
+    .option("--reason <text>", "why; it is kept with each task", reason)
     .option("--by <name>", "who asks (default: the user of this machine)", notEmpty)
     .option("--yes", "do it", false)
     .option("--json", "for scripts: what POST /v1/replays answers", false)

@@ -64,7 +64,7 @@ function tellTargets({ targets, now }: Overview, look: Look): string[] {
 }
 
 function stateOf({ paused, pausedBy, breaker, inRules }: TargetView): Cell {
-  if (paused) return { text: `PAUSED${pausedBy === undefined ? "" : ` by ${pausedBy}`}`, style: "warn" };
+  if (paused) return { text: `PAUSED${pausedBy === undefined ? "" : `: ${pausedBy}`}`, style: "warn" };
   if (breaker.open) return { text: `BREAKER OPEN for ${span(breaker.openMs)}`, style: "bad" };
   return inRules ? { text: "good", style: "good" } : { text: "not in the rules any more", style: "warn" };
 }

@@ -11,7 +11,10 @@ function problems(env: Record<string, string>): readonly string[] {
   }
 }
 
-const PROXY = { AUTH_PROXY_HEADER: "X-Forwarded-Email", TRUST_PROXY: "10.0.0.0/8, ::1" };
+const PROXY = {
+  AUTH_PROXY_HEADER: "X-Forwarded-Email",
+  TRUST_PROXY: "10.0.0.0/8, ::1, ::ffff:10.0.0.0/104, fd00::/8, ::/128",
+};
 
 test("a proxy's header, its addresses, and names without a password are read", () => {
   const config = readConfig({ ...PROXY, BOARD_OPERATORS: "ann@x.example, oli:pa:ss", BOARD_VIEWERS: "*" });
@@ -20,7 +23,7 @@ test("a proxy's header, its addresses, and names without a password are read", (
     boardViewers: [{ name: "*" }],
     boardDangerous: false,
     authProxyHeader: "x-forwarded-email",
-    trustProxy: ["10.0.0.0/8", "::1"],
+    trustProxy: ["10.0.0.0/8", "::1", "::ffff:10.0.0.0/104", "fd00::/8", "::/128"],
   });
   expect(readConfig({ BOARD_DANGEROUS: "true" }).boardDangerous).toBe(true);
 });
@@ -46,6 +49,15 @@ describe("nonsense ends the start, and the words say what to set", () => {
     ...["proxy.example", "10.0.0.0/33", "0.0.0.0/0", "::/0", "10.0.0", "fd00::/129", "10.0.0.1/", "/8"].map(
       (range): [Record<string, string>, string] => [{ TRUST_PROXY: range }, "TRUST_PROXY must be addresses"],
     ),
+    ...[
+      "0.0.0.0/1",
+      "10.0.0.0/7",
+      "::ffff:0:0/96",
+      "0:0:0:0:0:ffff:a00:0/103",
+      "::/64",
+      "2000::/3",
+      "fc00::/7",
+    ].map((range): [Record<string, string>, string] => [{ TRUST_PROXY: range }, "none wider than /8"]),
   ])("%j", (env, words) => {
     const told = problems(env);
     expect(told).toHaveLength(1);

@@ -1,6 +1,6 @@
 import { hostname, userInfo } from "node:os";
 import { pino } from "pino";
-import { describe, expect, test } from "vitest";
+import { describe, expect, test, vi } from "vitest";
 import { runResolve } from "../src/commands.ts";
 import { readConfig } from "../src/config.ts";
 import { hashPassword } from "../src/http/password-hash.ts";
@@ -76,6 +76,22 @@ describe("the audit trail", () => {
     await redis.xadd(keys.audit, "*", "other", "x");
     expect((await audit.list({ limit: 10 })).entries).toMatchObject([{ action: "pause" }]);
   });
+});
+
+test("what somebody was refused is kept 60 times a minute, the rest is in the log, and others are heard", async () => {
+  const { audit, lines } = open();
+  const { outcome: _, ...entry } = PAUSE;
+  const clock = vi.spyOn(Date, "now").mockReturnValue(60_000_000);
+  for (let n = 0; n < 70; n++) await audit.refused({ ...entry, detail: `${n}` });
+  await audit.refused({ ...entry, who: "oli" });
+  const { entries } = await audit.list({ limit: 200 });
+  expect(entries[0]).toMatchObject({ who: "oli", outcome: "refused" });
+  expect(entries).toHaveLength(61);
+  expect(lines).toHaveLength(71);
+  clock.mockReturnValue(60_060_000);
+  await audit.refused(entry);
+  expect((await audit.list({ limit: 1 })).entries).toMatchObject([{ who: "ann" }]);
+  clock.mockRestore();
 });
 
 describe("an action that is carried out", () => {

@@ -224,6 +224,18 @@ test("each action is in the trail before it is done, with who, where and how it 
     { ...ann, action: "empty the queue", outcome: "refused", detail: expect.stringContaining("is off") },
   ]);
 
+  await call("PATCH", "/api/queues/:queueName/:jobId/update-data", "ann:secret");
+  const [{ detail = "" } = {}] = await newest(1);
+  expect(detail).toMatch(/is off: .* Asked: \{.*\}$/);
+  await call("PUT", "/api/queues/publish.sales/explode", "ann:secret");
+  expect(await newest(1)).toMatchObject([
+    { ...ann, outcome: "refused", detail: expect.stringMatching(/Asked: PUT .*\/explode$/) },
+  ]);
+  await call("PUT", "/api/queues/:queueName/pause", "ann:secret", { "content-type": "text/plain" });
+  expect(await newest(1)).toMatchObject([
+    { ...ann, outcome: "refused", detail: expect.stringContaining("as JSON") },
+  ]);
+
   // Viewers and foreign pages cannot fill it.
   const [last] = await newest(1);
   await call("PUT", "/api/queues/:queueName/pause", "vic:look");

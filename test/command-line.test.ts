@@ -70,7 +70,7 @@ test.each([
   ["no task", ["resolve", "--again", "--reason", "x"], "missing required argument 'taskId'"],
   ["two tasks", ["resolve", "a", "b", "--again", "--reason", "x"], "too many arguments"],
   ["no reason", ["resolve", "a", "--again"], "--reason"],
-  ["an empty reason", ["resolve", "a", "--again", "--reason", " "], "It is empty"],
+  ["an empty reason", ["resolve", "a", "--again", "--reason", " "], "at least one letter or digit"],
   ["no outcome", ["resolve", "a", "--reason", "x"], "say --published or --again"],
   ["both outcomes", ["resolve", "a", "--published", "--again", "--reason", "x"], "cannot be used with"],
   ["no name for a password", ["hash-password"], "missing required argument 'name'"],

@@ -4,7 +4,7 @@ import { createHolds } from "../src/queues/holds.ts";
 import { keysOf } from "../src/queues/names.ts";
 import { createTally } from "../src/queues/tally.ts";
 import { eventually } from "./support/eventually.ts";
-import { openRedis } from "./support/redis.ts";
+import { newNamespace, openRedis } from "./support/redis.ts";
 import { only, openSite, type Site, type SiteOptions } from "./support/relay.ts";
 
 const rules = (target: object = {}, publish: object[] = [{}]) => ({
@@ -70,6 +70,27 @@ test("a task that waits in a paused target is told from one that waits for a fre
   const tasks = [...(await site.ended(42)), ...(await site.ended(43))];
   for (const { waits } of tasks) expect(waits.over.pause).toBeGreaterThan(500);
   expect(tasks.some(({ waits }) => (waits.over.slots ?? 0) > 400)).toBe(true);
+});
+
+test("a pause and a resume are noted whoever looks, and a pause that goes on keeps its start", async () => {
+  const site = await open({ rules: rules() });
+  const queue = site.queue("publish.sales");
+  const [watcher, page] = [1, 2].map(() => createHolds(openRedis(), keysOf(site.namespace)));
+  await watcher?.notePauses(["sales"]);
+  await queue.pause();
+  await page?.notePauses(["sales"]);
+  const paused = await watcher?.look("sales");
+  expect(paused).toMatchObject({ cause: "pause" });
+  await watcher?.notePauses(["sales"]);
+  expect(await watcher?.look("sales")).toEqual(paused);
+  await queue.resume();
+  await watcher?.notePauses(["sales"]);
+  expect(await watcher?.look("sales")).toBeUndefined();
+  await queue.pause();
+  await page?.notePauses(["sales"]);
+  await queue.resume();
+  await watcher?.notePauses(["sales"]);
+  expect(await watcher?.look("sales")).toBeUndefined();
 });
 
 test("tasks of one job group say which of them they wait for", async () => {
@@ -147,6 +168,28 @@ test("pages of job groups go on where the page before ended, and leave nothing o
   expect(everything.slice(0, 6).every((id) => id > 84)).toBe(true);
   const some = await walk({ state: "open" });
   expect(some.toSorted((a, b) => a - b)).toEqual(Array.from({ length: 30 }, (_, i) => i * 3 + 1));
+});
+
+test("job groups that were reported in one moment are all found, page by page, in one list or two", async () => {
+  const redis = openRedis();
+  const keys = keysOf(newNamespace());
+  const pairs = Array.from({ length: 1_200 }, (_, n) => ["1000", String(n + 1)]);
+  await redis.zadd(keys.groups(), ...pairs.flat(), "999", "5000");
+  await redis.zadd(keys.groups("state:failed"), ...pairs.slice(0, 1_100).flat(), "999", "5000");
+  await redis.zadd(keys.groups("completion:failed"), ...pairs.slice(1_000).flat());
+  const index = createGroupIndex(redis, keys);
+  for (const [limit, state] of [[100], [700], [300, "failed"]] as const) {
+    const found: number[] = [];
+    let before: string | undefined;
+    do {
+      const page = await index.page({ limit, ...(state && { state }), ...(before && { before }) });
+      found.push(...page.ids);
+      before = page.next;
+    } while (before !== undefined);
+    expect(found).toHaveLength(1_201);
+    expect(new Set(found).size).toBe(1_201);
+    expect(found.at(-1)).toBe(5_000);
+  }
 });
 
 test("a job group whose record is gone is taken off the lists", async () => {

@@ -137,7 +137,13 @@ describe("the overview", () => {
     near(since(story, "The target is paused"), planted);
     expect(await text("/job-groups?state=open")).toContain("Target sales is paused: resume it");
     expect(await text("/?done=paused-sales")).toContain("Target sales is paused: nothing starts there");
-    await post("/targets/sales/resume", {});
+    expect((await post("/targets/sales/pause", { reason: "x".repeat(1_001) })).status).toBe(413);
+    await post("/targets/sales/pause", { reason: "the cluster is resized" });
+    await until("/", /ann paused it: the cluster is resized. 1 task waits/);
+    await post("/targets/sales/resume", { reason: "it is done" });
+    const headers = { authorization: `Bearer ${API_TOKEN}` };
+    const trail = await (await fetch(`${relay.url}/v1/audit?limit=1`, { headers })).json();
+    expect(trail).toMatchObject({ entries: [{ action: "resume", outcome: "done", reason: "it is done" }] });
     expect(await text("/?done=resumed-sales")).toContain("Target sales is resumed");
     for (const untrue of ["paused-sales", "probed-sales", "resumed-nobody", "published", "again"]) {
       expect(await (await get(`/?done=${untrue}`)).text()).not.toContain('class="notice good"');
@@ -227,6 +233,7 @@ describe("a parked task", () => {
     const form = await empty.text();
     expect(form).toContain("Write why: the reason is kept with the task.");
     expect(form).toMatch(/value="published" required checked/);
+    expect((await post(path, { outcome: "published", reason: "\u200B" })).status).toBe(400);
     const nothing = await post(path, { reason: `rows & ${BAD}` });
     expect(nothing.status).toBe(400);
     expect(await nothing.text()).toContain("rows &#38; &#60;script&#62;");
@@ -262,6 +269,11 @@ describe("a parked task", () => {
     expect(trail).toMatchObject({
       entries: expect.arrayContaining([
         expect.objectContaining({ who: "ann", role: "operator", from: "127.0.0.1", outcome: "done" }),
+        expect.objectContaining({
+          action: "resolve",
+          outcome: "refused",
+          detail: expect.stringContaining("Write why"),
+        }),
       ]),
     });
   });
@@ -306,9 +318,10 @@ describe("the pages' guard", () => {
 
   it("sends security headers that allow no inline script or style, and keeps nothing in caches", async () => {
     const { headers } = await get("/");
-    expect(headers.get("content-security-policy")).toContain("script-src 'self'; style-src 'self';");
+    expect(headers.get("content-security-policy")).toContain("script-src 'self';style-src 'self';");
     expect(headers.get("content-security-policy")).toContain("frame-ancestors 'none'");
     expect(headers.get("cache-control")).toBe("no-store");
+    expect(headers.get("x-frame-options")).toBe("DENY");
     const page = await (await get("/")).text();
     expect(page).not.toMatch(/ style="| on[a-z]+="/);
     const [style] = /\/pages\/style-[0-9a-f]+\.css/.exec(page) ?? [];

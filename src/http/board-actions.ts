@@ -41,9 +41,14 @@ export function createBoardActions(options: BoardActionsOptions): {
     const pass: RequestHandler = (_req, _res, next) => next("router");
     const path = row.only ?? row.route;
     if (row.kind === "read") router[row.method](path, found, pass);
-    else router[row.method](path, found, express.json(), write(row, options, endings), pass);
+    else router[row.method](path, found, readJson(row, options), write(row, options, endings), pass);
   }
-  router.use("/api", (_req, res) => options.refuse(res, NOT_LISTED));
+  router.use("/api", async (req, res) => {
+    const changes = req.method !== "GET" && req.method !== "HEAD";
+    const detail = `${NOT_LISTED.detail} Asked: ${req.method} ${req.originalUrl}`;
+    if (changes) await tellOf(req, res, options, { action: "a call that is not listed", detail });
+    options.refuse(res, NOT_LISTED);
+  });
 
   const guarded = (route: AppControllerRoute): AppControllerRoute => ({
     ...route,
@@ -67,29 +72,55 @@ export function createBoardActions(options: BoardActionsOptions): {
 /** Nothing is done that the trail does not hold. */
 function write(
   row: BoardAction,
-  { audit, log, dangerous, whoAsks, refuse }: BoardActionsOptions,
+  options: BoardActionsOptions,
   endings: WeakMap<object, Awaited<ReturnType<typeof askedFor>>>,
 ): RequestHandler {
+  const { audit, log, dangerous, whoAsks, refuse } = options;
   return async (req, res, next) => {
     const who = whoAsks(req.headers);
     if (who === undefined) return refuse(res, NOT_LISTED);
-    const requestId = nameRequest(req, res);
-    const entry = { ...entryOf(row, req.params, req.body), who: who.name, role: who.role, from: who.from };
+    const asked = entryOf(row, req.params, req.body);
     if (row.kind === "dangerous" && !dangerous) {
-      const detail = whyOff(row);
-      await audit
-        .record({ ...entry, requestId, outcome: "refused", detail })
-        .catch((error: unknown) => log.warn({ err: error, audit: entry }, "a refusal could not be audited"));
-      return refuse(res, { status: 403, detail });
+      const why = whyOff(row);
+      // Why first: a long body is cut.
+      const detail = asked.detail === undefined ? why : `${why} Asked: ${asked.detail}`;
+      await tellOf(req, res, options, { ...asked, detail });
+      return refuse(res, { status: 403, detail: why });
     }
+    const entry = { ...asked, ...asker(who), requestId: nameRequest(req, res) };
     try {
-      endings.set(req.headers, await askedFor(audit, { ...entry, requestId }, log));
+      endings.set(req.headers, await askedFor(audit, entry, log));
     } catch (error) {
       log.warn({ err: error, audit: entry }, "the audit trail could not be written: the action was refused");
       return refuse(res, UNWRITTEN);
     }
     next();
   };
+}
+
+/** A body that cannot be read was an operator's try as well. */
+function readJson(row: BoardAction, options: BoardActionsOptions): RequestHandler {
+  const read = express.json();
+  return (req, res, next) =>
+    read(req, res, (error?: unknown) => {
+      if (error === undefined) return next();
+      const detail = `The body cannot be read: ${error instanceof Error ? error.message : "it is no JSON"}`;
+      void tellOf(req, res, options, { ...entryOf(row, req.params, undefined), detail }).then(() =>
+        next(error),
+      );
+    });
+}
+
+const asker = ({ name, role, from }: Person) => ({ who: name, role, from });
+
+async function tellOf(
+  req: Parameters<RequestHandler>[0],
+  res: Parameters<RequestHandler>[1],
+  { whoAsks, audit }: BoardActionsOptions,
+  entry: ReturnType<typeof entryOf>,
+): Promise<void> {
+  const who = whoAsks(req.headers);
+  if (who) await audit.refused({ ...entry, ...asker(who), requestId: nameRequest(req, res) });
 }
 
 async function finish(

@@ -8,6 +8,7 @@ import type { Audit, AuditLog } from "../queues/audit-store.ts";
 import type { Guard } from "./access.ts";
 import type { Person } from "./accounts.ts";
 import { createBoardActions } from "./board-actions.ts";
+import { nameRequest } from "./request-log.ts";
 import { boardName, plainName, toAdapters, type BoardQueue, type JobLink } from "./board-queues.ts";
 import { createSecurityHeaders } from "./security-headers.ts";
 
@@ -98,14 +99,14 @@ function uiConfig(options: BoardOptions) {
 }
 
 function secure(): RequestHandler {
-  const setHeaders = createSecurityHeaders();
+  const setHeaders = createSecurityHeaders("board");
   return (req, res, next) => {
     setHeaders(req, res);
     next();
   };
 }
 
-function admit({ guard, log }: BoardOptions, people: WeakMap<object, Person>): RequestHandler {
+function admit({ guard, log, audit }: BoardOptions, people: WeakMap<object, Person>): RequestHandler {
   return async (req, res, next) => {
     const who = await guard.identify(req);
     if ("status" in who) return refuse(res, who);
@@ -124,6 +125,18 @@ function admit({ guard, log }: BoardOptions, people: WeakMap<object, Person>): R
         },
         "a change was refused",
       );
+      // Its own page, or a script of the operator's.
+      if (problem.status === 415) {
+        const asked = {
+          who: who.name,
+          role: who.role,
+          from: who.from,
+          requestId: nameRequest(req, res),
+          action: "a call that is no JSON",
+          detail: `${problem.detail} Asked: ${req.method} ${req.originalUrl}`,
+        };
+        await audit.refused(asked);
+      }
       return refuse(res, problem);
     }
     people.set(req.headers, who);

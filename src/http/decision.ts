@@ -1,5 +1,6 @@
 import type { ServerResponse } from "node:http";
 import { z } from "zod";
+import { NO_REASON, saysSomething } from "../producers/reason.ts";
 import { sendJson, sendProblem } from "../producers/problem.ts";
 import { parseJson } from "../producers/read-body.ts";
 
@@ -35,7 +36,13 @@ export const decisionBody = z
     outcome: z
       .enum(["published", "again"])
       .meta({ description: "published: the rows are in the table. again: they are not, publish once more." }),
-    reason: z.string().trim().min(1).max(1_000).meta({ description: "Kept with the task." }),
+    reason: z
+      .string()
+      .trim()
+      .min(1, { error: NO_REASON, abort: true })
+      .max(1_000)
+      .refine(saysSomething, NO_REASON)
+      .meta({ description: "Kept with the task." }),
     by: z.string().trim().min(1).max(100).optional().meta({ description: "Who decided." }),
   })
   .meta({

@@ -1,4 +1,5 @@
 import { z } from "zod";
+import { NO_REASON, saysSomething } from "../producers/reason.ts";
 import { moment } from "../producers/moment.ts";
 
 /** A call may have so many job groups. */
@@ -31,7 +32,14 @@ export const replayBody = z
       .boolean()
       .default(false)
       .meta({ description: "Send again what is published; load, create and createAndLoad need a reason." }),
-    reason: z.string().trim().min(1).max(1_000).optional().meta({ description: "Kept with each task." }),
+    reason: z
+      .string()
+      .trim()
+      .min(1, { error: NO_REASON, abort: true })
+      .max(1_000)
+      .refine(saysSomething, NO_REASON)
+      .optional()
+      .meta({ description: "Kept with each task." }),
     dryRun: z.boolean().default(true).meta({ description: "false does it." }),
     by: z.string().trim().min(1).max(100).optional().meta({ description: "Who asks." }),
   })

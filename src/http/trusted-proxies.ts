@@ -11,16 +11,28 @@ export interface TrustedProxies {
   addressOf(req: IncomingMessage): string;
 }
 
-/** An address, or a range like 10.0.0.0/8; undefined when it is none, or takes in everybody. */
+/** Wider ranges are no proxies of anybody's: they take in strangers. */
+const WIDEST = { ipv4: 8, mapped: 96 + 8, private: 8, ipv6: 16 } as const;
+
+/** An address, or a range like 10.0.0.0/8; undefined when it is none, or wider than /8 (IPv6: /16, or fd00::/8). */
 export function readRange(text: string): { address: string; bits: number; family: Family } | undefined {
   const [, address = "", bits] = /^([^/]+?)(?:\/(\d{1,3}))?$/.exec(text) ?? [];
   const version = isIP(address);
   if (version === 0 || address.includes("%")) return undefined;
+  const family = version === 4 ? "ipv4" : "ipv6";
   const most = version === 4 ? 32 : 128;
   const wide = bits === undefined ? most : Number(bits);
-  return wide < 1 || wide > most
-    ? undefined
-    : { address, bits: wide, family: version === 4 ? "ipv4" : "ipv6" };
+  const widest = WIDEST[kindOf(address, wide)];
+  return wide < widest || wide > most ? undefined : { address, bits: wide, family };
+}
+
+/** `mapped`: of `::ffff:0:0/96`, which is all of IPv4 in IPv6's clothes, or a range that takes that in. */
+function kindOf(address: string, bits: number): keyof typeof WIDEST {
+  if (isIP(address) === 4) return "ipv4";
+  const range = new BlockList();
+  range.addSubnet(address, Math.min(bits, 96), "ipv6");
+  if (range.check("::ffff:0:0", "ipv6")) return "mapped";
+  return /^f[cd][0-9a-f]{2}:/i.test(address) ? "private" : "ipv6";
 }
 
 type Family = "ipv4" | "ipv6";

@@ -14,19 +14,6 @@ export type Answer =
 
 type Headers = Readonly<Record<string, string>>;
 
-/** No frame, no foreign script, no inline one, no request elsewhere; what a page shows must not stay in caches. */
-const HEADERS: Headers = {
-  "content-security-policy":
-    "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; connect-src 'self'; " +
-    "base-uri 'none'; form-action 'self'; frame-ancestors 'none'",
-  "x-frame-options": "DENY",
-  "x-content-type-options": "nosniff",
-  "referrer-policy": "same-origin",
-  "cross-origin-opener-policy": "same-origin",
-  "cross-origin-resource-policy": "same-origin",
-  "cache-control": "no-store",
-};
-
 /** A page of its own for whatever went wrong. */
 export function problemAnswer(
   { status, detail, headers }: Problem,
@@ -43,11 +30,10 @@ export function sendAnswer(res: ServerResponse, frame: Frame, answer: Answer): v
   if (res.headersSent || res.destroyed) return;
   switch (answer.kind) {
     case "json":
-      return sendJson(res, 200, answer.value, HEADERS);
+      return sendJson(res, 200, answer.value);
     case "see":
     case "moved":
       res.writeHead(answer.kind === "see" ? 303 : 302, {
-        ...HEADERS,
         location: answer.to,
         "content-length": 0,
       });
@@ -64,7 +50,7 @@ export function sendAnswer(res: ServerResponse, frame: Frame, answer: Answer): v
   }
 }
 
-/** Sends a text with the headers of a page, or others in their place. */
+/** Sends a text; `headers` take the place of those that every page has. */
 export function sendText(
   res: ServerResponse,
   status: number,
@@ -73,7 +59,7 @@ export function sendText(
   headers: Headers = {},
 ): void {
   const length = Buffer.byteLength(text);
-  res.writeHead(status, { ...HEADERS, ...headers, "content-type": type, "content-length": length });
+  res.writeHead(status, { ...headers, "content-type": type, "content-length": length });
   res.end(text);
 }
 

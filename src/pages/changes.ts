@@ -2,7 +2,8 @@ import type { IncomingMessage } from "node:http";
 import type { Problem } from "../producers/problem.ts";
 import { type Answer, problemAnswer, readForm } from "./answer.ts";
 import type { Draft } from "./decision-form.ts";
-import { TARGET_ACTIONS, type TargetAction } from "./target-actions.ts";
+import { saysSomething } from "../producers/reason.ts";
+import { REASON_MAX, TARGET_ACTIONS, type TargetAction } from "./target-actions.ts";
 
 /** Somebody who signed in. */
 export interface Person {
@@ -27,8 +28,15 @@ export interface ChangesDeps {
   /** Why this request may not change anything; undefined when it may. */
   readonly mayChange: (req: IncomingMessage, who: Person, body: "form") => Problem | undefined;
   readonly hasTarget: (name: string) => boolean;
+  /** Tells that something was refused before it began, and what was asked. */
+  readonly tellRefused: (what: RefusedChange, why: string, who: Asker) => Promise<void>;
   /** Answers what was done, as an address says it: `paused`, `resumed`, `probed`, `closed`. */
-  readonly act: (target: string, action: TargetAction, who: Asker) => Promise<string>;
+  readonly act: (
+    target: string,
+    action: TargetAction,
+    reason: string | undefined,
+    who: Asker,
+  ) => Promise<string>;
   readonly decide: (
     taskId: string,
     decision: { readonly outcome: "published" | "again"; readonly reason: string },
@@ -36,6 +44,16 @@ export interface ChangesDeps {
   ) => Promise<DecisionResult>;
   /** The story with the form filled in as it was sent. */
   readonly storyWith: (jobGroupId: number, who: Person, draft: Draft, status: number) => Promise<Answer>;
+}
+
+/** What was asked for and not begun. */
+export interface RefusedChange {
+  readonly action: string;
+  readonly target?: string;
+  readonly taskId?: string;
+  readonly jobGroupId?: number;
+  /** What was sent. */
+  readonly sent?: string;
 }
 
 export interface Change {
@@ -46,7 +64,6 @@ const TARGET_PATH = /^\/targets\/([^/]+)\/([a-z]+)$/;
 const DECISION_PATH = /^\/job-groups\/([1-9]\d{0,15})\/tasks\/([^/]+)\/decision$/;
 /** Pages with buttons on them. */
 const BACK = /^\/(?:\?refresh=off|job-groups\/[1-9]\d{0,15})?$/;
-const REASON_MAX = 1_000;
 
 /** The change that a path stands for; undefined for none. */
 export function changeAt(path: string, deps: ChangesDeps): Change["run"] | undefined {
@@ -70,14 +87,18 @@ const actOn =
   (deps: ChangesDeps, target: string, action: TargetAction): Change["run"] =>
   async (req, who) => {
     const form = await readForm(req);
-    if (!form) return tooLong();
+    const refused = { action, target };
+    if (!form) return tooLong(deps, refused, who);
     if (!deps.hasTarget(target)) {
+      await deps.tellRefused(refused, "No such target is known", who);
       return problemAnswer(
         { status: 404, detail: "No such target is known: it may have left the rules." },
         "No such target",
       );
     }
-    const done = await deps.act(target, action, who);
+    const reason = (form.get("reason") ?? "").trim();
+    if (reason.length > REASON_MAX) return tooLong(deps, refused, who);
+    const done = await deps.act(target, action, saysSomething(reason) ? reason : undefined, who);
     return seeAfter(form.get("back") ?? "/", `${done}-${target}`);
   };
 
@@ -85,19 +106,18 @@ const decideOn =
   (deps: ChangesDeps, jobGroupId: number, taskId: string): Change["run"] =>
   async (req, who) => {
     const form = await readForm(req);
-    if (!form) return tooLong();
-    const reason = (form.get("reason") ?? "").trim();
+    const refused = { action: "resolve", taskId, jobGroupId };
+    if (!form) return tooLong(deps, refused, who);
     const given = form.get("outcome") ?? "";
-    const outcome = given === "published" || given === "again" ? given : undefined;
+    const reason = (form.get("reason") ?? "").trim();
     const again = (status: number, wrong: string) =>
       deps.storyWith(jobGroupId, who, { taskId, outcome: given, reason, wrong }, status);
-    if (!outcome) return again(400, "Say whether the rows are there.");
-    if (reason === "") return again(400, "Write why: the reason is kept with the task.");
-    if (reason.length > REASON_MAX)
-      return again(400, `The reason has more than ${REASON_MAX} characters: shorten it.`);
-    // The id says which job group the task is of; the page leads back to that one alone.
-    if (!taskId.startsWith(`jobgroup-${jobGroupId}-`))
-      return again(400, "This task is of another job group.");
+    const outcome = given === "published" || given === "again" ? given : undefined;
+    const wrong = wrongWith({ outcome, reason, jobGroupId, taskId });
+    if (!outcome || wrong !== undefined) {
+      await deps.tellRefused({ ...refused, sent: `${given} ${reason}`.trim() }, wrong ?? NO_OUTCOME, who);
+      return again(400, wrong ?? NO_OUTCOME);
+    }
     const result = await deps.decide(taskId, { outcome, reason }, who);
     switch (result.kind) {
       case "resolved":
@@ -109,8 +129,29 @@ const decideOn =
     }
   };
 
-const tooLong = (): Answer =>
-  problemAnswer({ status: 413, detail: "The form is too long to be read. Shorten the reason." }, "Too long");
+const NO_OUTCOME = "Say whether the rows are there.";
+
+function wrongWith(sent: {
+  readonly outcome: string | undefined;
+  readonly reason: string;
+  readonly jobGroupId: number;
+  readonly taskId: string;
+}): string | undefined {
+  const { outcome, reason, jobGroupId, taskId } = sent;
+  if (!outcome) return NO_OUTCOME;
+  if (!saysSomething(reason)) return "Write why: the reason is kept with the task.";
+  if (reason.length > REASON_MAX) return `The reason has more than ${REASON_MAX} characters: shorten it.`;
+  // The id says which job group the task is of; the page leads back to that one alone.
+  if (!taskId.startsWith(`jobgroup-${jobGroupId}-`)) return "This task is of another job group.";
+  return undefined;
+}
+
+async function tooLong(deps: ChangesDeps, refused: RefusedChange, who: Asker): Promise<Answer> {
+  await deps.tellRefused(refused, TOO_LONG, who);
+  return problemAnswer({ status: 413, detail: TOO_LONG }, "Too long");
+}
+
+const TOO_LONG = "The form is too long to be read. Shorten the reason.";
 
 function seeAfter(back: string, done: string): Answer {
   const to = BACK.test(back) ? back : "/";

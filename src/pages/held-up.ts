@@ -76,7 +76,7 @@ function paused({ now }: Overview, target: TargetView): HeldUp {
     level: "bad",
     title: `Target ${name} is paused`,
     ...(held?.cause === "pause" && { since: moment(held.since, now) }),
-    words: `${target.pausedBy ?? "Somebody"} paused it. ${count(waits, "task")} ${verb(waits, "waits", "wait")}, and nothing starts there until it is resumed.`,
+    words: `${ended(target.pausedBy ?? "Somebody paused it")} ${count(waits, "task")} ${verb(waits, "waits", "wait")}, and nothing starts there until it is resumed.`,
     todo: "Resume it when its cluster may be written again.",
     target: name,
     act: "resume",
@@ -274,3 +274,6 @@ function waiting(view: Overview, group: WaitGroup): HeldUp[] {
       ];
   }
 }
+
+/** With a full stop, and its first letter as it is: it may be a name's. */
+const ended = (text: string): string => (/[.!?…]$/.test(text) ? text : `${text}.`);

@@ -19,6 +19,8 @@ export interface PagesDeps extends Omit<ChangesDeps, "storyWith"> {
   readonly identify: (req: IncomingMessage) => Promise<Person | Problem>;
   /** The id of a request, as the log and the audit trail tell it. */
   readonly nameRequest: (req: IncomingMessage, res: ServerResponse) => string;
+  /** Sets the headers that keep a page to itself, and out of caches. */
+  readonly setHeaders: (req: IncomingMessage, res: ServerResponse) => void;
   readonly overview: () => Promise<Overview>;
   readonly search: (search: Search) => Promise<Found>;
   /** Undefined when nothing is known of it. */
@@ -42,6 +44,7 @@ const FOR_EVER = "private, max-age=31536000, immutable";
 /** The handler of the operators' pages; which paths are theirs `isPagePath` says. */
 export function createPages(deps: PagesDeps): Handler {
   return (req, res) => {
+    deps.setHeaders(req, res);
     serve(deps, req, res).catch((error: unknown) => {
       deps.log.warn({ err: error, url: req.url }, "a page could not be shown: answered 503");
       sendAnswer(res, frameOf(deps), away(req));
@@ -89,6 +92,9 @@ async function answerTo(
         { ...who, method: req.method, url: req.url, detail: problem.detail },
         "a change was refused",
       );
+      // Never what viewers and other sites' pages try: they could fill the trail.
+      if (problem.status === 415)
+        await deps.tellRefused({ action: "a change that is no form", sent: path }, problem.detail, who);
       return problemAnswer(problem, "Refused");
     }
     return deps.isAway() ? away(req) : within(TIMEOUT_MS, change(req, who));

@@ -34,7 +34,7 @@ p{margin:.35rem 0}.soft,.age{color:var(--soft);font-weight:400}.age{font-size:.9
 .held{list-style:none;margin:0;padding:0}.held li.item{border-left:6px solid var(--line)}
 .held li.bad{border-left-color:var(--bad);color:inherit;background:var(--card)}.held li.wait{border-left-color:var(--wait);color:inherit;background:var(--card)}
 .held .acts{margin-top:.5rem}
-.acts{display:flex;flex-wrap:wrap;gap:.4rem;align-items:center}.acts form{margin:0}
+.acts{display:flex;flex-wrap:wrap;gap:.4rem;align-items:center}.acts form{margin:0;display:flex;flex-wrap:wrap;gap:.3rem}.acts input.why{font:inherit;font-size:.85rem;width:9rem;padding:.2rem .4rem;border:1px solid var(--soft);border-radius:5px;background:var(--card);color:var(--ink)}
 button,.button{font:inherit;font-weight:600;min-height:2.2rem;padding:.25rem .9rem;border-radius:5px;border:1px solid var(--soft);background:var(--button);color:var(--ink);cursor:pointer}
 button:hover{border-color:var(--link)}button.main{background:#0b57b8;border-color:#0b57b8;color:#fff}
 .figures{display:grid;grid-template-columns:repeat(auto-fit,minmax(9.5rem,1fr));gap:.6rem;margin:0}

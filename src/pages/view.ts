@@ -55,7 +55,7 @@ export interface TargetView extends TargetLook {
   /** The goal for its freshness. */
   readonly freshnessMs?: number;
   readonly last?: LastPublished;
-  /** Who paused it, as far as the audit trail tells. */
+  /** `ann paused it: the cluster is resized`, as far as the audit trail tells. */
   readonly pausedBy?: string;
   /** Open tasks that are over the goal for freshness already; at least so many. */
   readonly late: number;

@@ -32,7 +32,9 @@ export async function waitLonger(
     words,
     answeredMs: record.answeredMs + (answered ? inMs : 0),
   });
-  run.tell(`${words}; looking again in ${seconds(inMs)}, no attempt is used`);
+  // The same wait goes on for weeks, if need be: its start is told.
+  if (record.waits === 0 || record.words !== words)
+    run.tell(`${words}; looking again in ${seconds(inMs)}, then ever slower, no attempt is used`);
   run.show({ progress: 0, stage, words });
   return { next: "later", inMs };
 }

@@ -9,6 +9,8 @@ const KEPT = 100_000;
 /** Of one job group. */
 const KEPT_OF_JOB_GROUP = 500;
 const CUT_AT = 1_000;
+/** Whoever is refused all the time does not flush the trail. */
+const REFUSALS_A_MINUTE = 60;
 
 const entrySchema = z.object({
   /** The person's name, or what is known in its place. */
@@ -53,9 +55,14 @@ export interface AuditQuery {
 export interface Audit {
   /** Resolves to the entry's id once it is written; rejects when it is not, and then nothing may be done. */
   record(entry: AuditEntry): Promise<string>;
+  /** Tells that an operator was refused before anything began: 60 entries a minute and person, the rest in the log alone. Never rejects. */
+  refused(asked: Asked): Promise<void>;
   /** Newest first; `next` is the `before` of the next page, absent on the last. */
   list(query: AuditQuery): Promise<{ readonly entries: readonly Audited[]; readonly next?: string }>;
 }
+
+/** What is asked for, before it is known how that went. */
+export type Asked = Omit<AuditEntry, "outcome" | "follows">;
 
 export interface AuditLog {
   info(fields: object, message: string): void;
@@ -65,7 +72,8 @@ export interface AuditLog {
 /** What operators did: a stream of about 100,000 entries, and one per job group that lives as long as its record. */
 export function createAudit(redis: Redis, keys: Keys, retentionMs: number, log: AuditLog): Audit {
   const add = registerScript(redis, "relayAudit", AUDIT, 2);
-  return {
+  const mayTell = createMinutes(REFUSALS_A_MINUTE);
+  const audit: Audit = {
     record: async (entry) => {
       const { jobGroupId } = entry;
       const json = JSON.stringify(entry, (_, value: unknown) =>
@@ -81,6 +89,14 @@ export function createAudit(redis: Redis, keys: Keys, retentionMs: number, log: 
       log.info({ audit: { id, ...entry } }, `${entry.action}: ${entry.outcome}`);
       return id;
     },
+    refused: async (asked) => {
+      const entry = { ...asked, outcome: "refused" } as const;
+      if (!mayTell(asked.who))
+        return log.warn({ audit: entry }, `${asked.action}: refused, too often to be kept`);
+      await audit.record(entry).catch((error: unknown) => {
+        log.warn({ err: error, audit: entry }, "a refusal could not be audited: it stands here alone");
+      });
+    },
     list: async ({ before, limit, jobGroupId }) => {
       const key = jobGroupId === undefined ? keys.audit : keys.auditOf(jobGroupId);
       const found = await redis.xrevrange(key, before ? `(${before}` : "+", "-", "COUNT", limit + 1);
@@ -91,6 +107,21 @@ export function createAudit(redis: Redis, keys: Keys, retentionMs: number, log: 
         ...(found.length > limit && last !== undefined && { next: last }),
       };
     },
+  };
+  return audit;
+}
+
+/** Says whether a name may have one more in this minute. */
+function createMinutes(most: number): (name: string) => boolean {
+  const counts = new Map<string, number>();
+  let minute = 0;
+  return (name) => {
+    const now = Math.floor(Date.now() / 60_000);
+    if (now !== minute) counts.clear();
+    minute = now;
+    const count = (counts.get(name) ?? 0) + 1;
+    counts.set(name, count);
+    return count <= most;
   };
 }
 
@@ -106,7 +137,7 @@ export interface Ending {
  */
 export async function askedFor(
   audit: Audit,
-  entry: Omit<AuditEntry, "outcome" | "follows">,
+  entry: Asked,
   log: AuditLog,
 ): Promise<(ending: Ending) => Promise<void>> {
   const follows = await audit.record({ ...entry, outcome: "asked" });
@@ -121,7 +152,7 @@ export async function askedFor(
 /** Writes `asked`, acts, and writes how it went. Rejects without acting when the first cannot be written. */
 export async function carryOut<T>(
   audit: Audit,
-  entry: Omit<AuditEntry, "outcome" | "follows">,
+  entry: Asked,
   log: AuditLog,
   act: () => Promise<T>,
   endingOf: (result: T) => Ending,

@@ -88,17 +88,24 @@ export function createGroupIndex(redis: Redis, keys: Keys): GroupIndex {
     return sizes.reduce((sum, size) => sum + size, 0);
   };
 
+  /** The next of a list; those of one moment may be more than are read at once, and `from` may stand among them. */
+  const nextOf = async (list: string, from: Place | undefined, least: string): Promise<Place[]> => {
+    const most = from === undefined ? "+inf" : String(from.at);
+    const next: Place[] = [];
+    for (let offset = 0; next.length < STEP; offset += STEP) {
+      const pairs = await redis.zrevrangebyscore(list, most, least, "WITHSCORES", "LIMIT", offset, STEP);
+      const places = readPlaces(pairs);
+      next.push(...places.filter((place) => from === undefined || comesBefore(from, place)));
+      if (places.length < STEP) break;
+    }
+    return next;
+  };
+
   /** The next of a list, or of two that are one. */
   const step = async (lists: readonly string[], from: Place | undefined, least: string): Promise<Place[]> => {
-    const most = from === undefined ? "+inf" : String(from.at);
-    const found = await Promise.all(
-      lists.map((list) => redis.zrevrangebyscore(list, most, least, "WITHSCORES", "LIMIT", 0, STEP)),
-    );
-    const places = found.flatMap(readPlaces).toSorted((a, b) => (comesBefore(a, b) ? -1 : 1));
-    const fresh = places.filter(
-      (place, i) => (from === undefined || comesBefore(from, place)) && place.id !== places[i - 1]?.id,
-    );
-    return fresh.slice(0, STEP);
+    const found = await Promise.all(lists.map((list) => nextOf(list, from, least)));
+    const places = found.flat().toSorted((a, b) => (comesBefore(a, b) ? -1 : 1));
+    return places.filter((place, i) => place.id !== places[i - 1]?.id).slice(0, STEP);
   };
 
   const inAll = async (places: readonly Place[], lists: readonly string[][]): Promise<Place[]> => {

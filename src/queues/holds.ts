@@ -30,9 +30,7 @@ export interface Holds {
 
 /** What holds up the targets, as the waits of their tasks are shared out by it. */
 export function createHolds(redis: Redis, keys: Keys): Holds {
-  const notePause = registerScript(redis, "relayNotePause", NOTE_PAUSE, 1);
-  /** As seen last; a target that was never seen may have been left paused by a process before. */
-  const seen = new Map<string, boolean>();
+  const notePause = registerScript(redis, "relayNotePause", NOTE_PAUSE, 2);
   return {
     look: async (target) => {
       const [[cause, since, till], [seconds]] = await Promise.all([
@@ -52,15 +50,8 @@ export function createHolds(redis: Redis, keys: Keys): Holds {
       return Object.fromEntries(WAIT_CAUSES.map((cause, i) => [cause, Number(sums[i] ?? 0)]));
     },
     notePauses: async (targets) => {
-      // A target that was struck off and comes back has nothing noted of it in Redis, and may be paused still.
-      for (const gone of [...seen.keys()].filter((target) => !targets.includes(target))) seen.delete(gone);
       await Promise.all(
-        targets.map(async (target) => {
-          const paused = (await redis.hexists(keys.queue(publishQueue(target), "meta"), "paused")) === 1;
-          if (seen.get(target) === paused) return;
-          await notePause([keys.held(target)], [paused ? 1 : 0]);
-          seen.set(target, paused);
-        }),
+        targets.map((target) => notePause([keys.held(target), keys.queue(publishQueue(target), "meta")], [])),
       );
     },
   };

@@ -3,6 +3,7 @@ import type { Redis } from "ioredis";
 import { inTime } from "./in-time.ts";
 import { isReplayed } from "../rules/lane.ts";
 import type { Outcome, Run } from "./outcome.ts";
+import { createTellStep, type TellStep } from "./steps.ts";
 
 /** A worker that dies is noticed after the lock plus two checks: 8 s + 2 x 3 s, so within 15 s. */
 const LOCK_MS = 8_000;
@@ -58,6 +59,7 @@ export interface BareWorker extends Omit<RunningWorker, "isStuck"> {
 /** The one place where a handler's outcome becomes BullMQ's instructions. */
 export function createWorker(options: WorkerOptions): BareWorker {
   const { queue, connection, concurrency, handle, onError } = options;
+  const tellStep = createTellStep(connection, queue);
   /** One for each job that runs. (`AbortSignal.any` keeps what it made as long as the process lives.) */
   const running = new Set<AbortController>();
   /** What runs, up to what BullMQ was told of its end. */
@@ -94,7 +96,7 @@ export function createWorker(options: WorkerOptions): BareWorker {
     const controller = new AbortController();
     if (stopped) controller.abort(stopped);
     running.add(controller);
-    const { run, flush } = runOf(job, controller.signal);
+    const { run, flush } = runOf(job, controller.signal, tellStep);
     const outcome = await handle(job, run, token)
       .catch(afterRedisTrouble)
       .finally(() => {
@@ -169,7 +171,7 @@ function wakeAfter(worker: Worker, ms: number, onError: (error: Error) => void):
 /** Of pictures that follow each other closely only the last is drawn. */
 const DRAW_AFTER_MS = 250;
 
-function runOf(job: Job, signal: AbortSignal): { run: Run; flush: () => void } {
+function runOf(job: Job, signal: AbortSignal, tellStep: TellStep): { run: Run; flush: () => void } {
   // A picture or a line that is lost does no harm: the record is the truth.
   const ignore = (): void => undefined;
   let next: Parameters<Run["show"]>[0] | undefined;
@@ -183,7 +185,7 @@ function runOf(job: Job, signal: AbortSignal): { run: Run; flush: () => void } {
   const run: Run = {
     stalls: job.stalledCounter,
     signal,
-    tell: (words) => void job.log(`${new Date().toISOString()} ${words}`).catch(ignore),
+    tell: (words) => void tellStep(job.id ?? "", words).catch(ignore),
     show: (progress) => {
       next = progress;
       timer ??= setTimeout(flush, DRAW_AFTER_MS);

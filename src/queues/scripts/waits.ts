@@ -98,11 +98,11 @@ end
 `;
 
 /**
- * Notes that a target is paused, or is not.
+ * Notes whether a target is paused, as its queue says: several processes and pages look, each at its own time.
  *
- * KEYS: held. ARGV: 1 or 0.
+ * KEYS: held, the queue's meta.
  */
 export const NOTE_PAUSE = `${SHARED}${WAITS}
-note_pause(KEYS[1], now_ms(), ARGV[1] == '1')
+note_pause(KEYS[1], now_ms(), redis.call('HEXISTS', KEYS[2], 'paused') == 1)
 return 1
 `;

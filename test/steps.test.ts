@@ -1,0 +1,40 @@
+import { Queue } from "bullmq";
+import { expect, test } from "vitest";
+import { createTellStep, readSteps } from "../src/queues/steps.ts";
+import { newNamespace, openRedis } from "./support/redis.ts";
+import { releaseLater } from "./support/release.ts";
+
+async function open() {
+  const redis = openRedis();
+  const queue = new Queue("publish.sales", { connection: redis, prefix: `{${newNamespace()}}` });
+  releaseLater(() => queue.close());
+  await queue.add("publish", {}, { jobId: "task" });
+  const tell = createTellStep(redis, queue);
+  const words = async () => (await readSteps(queue, "task")).map((line) => line.replace(/^\S+Z /, ""));
+  return { redis, queue, tell, words };
+}
+
+test("a job does not tell the same words twice in a row", async () => {
+  const { tell, words } = await open();
+  for (const line of ["waits", "waits", "waits", "starts", "waits"]) await tell("task", line);
+  expect(await words()).toEqual(["waits", "starts", "waits"]);
+});
+
+test("of many steps the first 20 and the newest 200 are read, and 1,000 kept", async () => {
+  const { redis, queue, tell, words } = await open();
+  await Promise.all(Array.from({ length: 220 }, (_, n) => tell("task", `step ${n}`)));
+  expect(await words()).toHaveLength(220);
+  await tell("task", "step 220");
+  const read = await words();
+  expect(read.slice(19, 22)).toEqual(["step 19", "... 1 lines are left out here ...", "step 21"]);
+  expect(read.at(-1)).toBe("step 220");
+  await Promise.all(Array.from({ length: 900 }, (_, n) => tell("task", `later ${n}`)));
+  expect(await redis.llen(queue.toKey("task:logs"))).toBe(1_000);
+  expect((await words()).at(-1)).toBe("later 899");
+});
+
+test("a job that is gone tells nothing", async () => {
+  const { redis, queue, tell } = await open();
+  await tell("other", "waits");
+  expect(await redis.exists(queue.toKey("other:logs"))).toBe(0);
+});
