@@ -74,7 +74,7 @@ test("it tells processes, rules, gate, targets, queues, what is parked and what 
   expect(text).toMatch(/^Open: +2 tasks, 0 running, 1 PARKED$/m);
   expect(text).toMatch(/^ {2}sales +2 +BREAKER OPEN for \S+ s +/m);
   expect(text).toMatch(/^ {2}finance +3 +PAUSED +1 +0 of 4 +no limit +never$/m);
-  expect(text).toMatch(/^ {2}jobgroup-2-2-public-orders +\S+ s ago +/m);
+  expect(text).toMatch(/^ {2}jobgroup-2-2-public-orders +(under )?\S+ s ago +/m);
   expect(text).toMatch(/^ {2}finance +1 +pause +/m);
   expect(text).toMatch(/^ {2}parked +1 /m);
 
