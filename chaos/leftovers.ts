@@ -51,7 +51,7 @@ async function inKeys({ redis, keys }: Site, parked: number): Promise<string[]> 
   const all = await redis.keys(`${keys.prefix}:*`);
   for (const [what, key] of [
     ["waiters of job groups", /:waiters:/],
-    ["orders of tables", /:table:/],
+    ["orders of tables", /\}:table:/],
     ["locks", /:lock$/],
   ] as const) {
     const found = all.filter((name) => key.test(name));

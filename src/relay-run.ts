@@ -35,6 +35,10 @@ export type RunJob = (asked: AskedToRun, asker: Asker, signal: AbortSignal) => P
 export function createRunJob(parts: RunParts): RunJob {
   const { connections, keys, namespace, retentionMs, platform, report, records, audit, log } = parts;
   const runs = createRunStore(connections.ingest, keys, retentionMs);
+  const wasRun = async (jobGroupId: number, by: (delivery?: string) => boolean): Promise<boolean> => {
+    const { completion } = await records.read(jobGroupId);
+    return completion?.reports.some(({ source, delivery }) => source === "run" && by(delivery)) ?? false;
+  };
   return ({ key, ...asked }, asker, signal) => {
     const order = { ...asked, executionId: executionIdOf(namespace, key) };
     const delivery = `run ${order.executionId}`;
@@ -43,10 +47,8 @@ export function createRunJob(parts: RunParts): RunJob {
       runs,
       signal,
       report: (jobGroupId: number) => report({ jobGroupId, labels: {}, source: "run", delivery }),
-      isOthers: async (jobGroupId: number) => {
-        const { completion } = await records.read(jobGroupId);
-        return completion?.reports.some((one) => one.source === "run" && one.delivery !== delivery) ?? false;
-      },
+      isOurs: (jobGroupId: number) => wasRun(jobGroupId, () => true),
+      isOthers: (jobGroupId: number) => wasRun(jobGroupId, (one) => one !== delivery),
     };
     const entry = { ...asker, action: "run", detail: tellOrder(order) };
     return carryOut(audit, entry, log, () => runRecipe(order, deps), endingOf);

@@ -44,8 +44,12 @@ ${EXIT_CODES}`,
     .action((ids: number[], options: Given, command: Command) => {
       const { since, until } = options;
       const named = ids.length > 0;
-      if (named === (since !== undefined)) command.error("error: name job groups, or say --since");
       if (until !== undefined && since === undefined) command.error("error: --until goes with --since");
+      if (named && since !== undefined)
+        command.error("error: job groups are named and --since is said: take one of them");
+      if (!named && since === undefined) command.error("error: name job groups, or say --since");
+      if (until !== undefined && since !== undefined && until <= since)
+        command.error("error: --until must be later than --since (2h is earlier than 1h)");
       return replay({ ...options, ...(named && { jobGroupIds: ids }) });
     });
 }

@@ -78,7 +78,8 @@ export async function runRun(
       const text = json
         ? JSON.stringify({ ...result, idempotencyKey: key, ...(ended && { ended }) }, undefined, 2)
         : tellRun(result, key, ended, args, look);
-      return { text, ok: result.kind === "running" && ended?.good !== false };
+      // What was to be waited for and cannot be named was not seen to be published.
+      return { text, ok: result.kind === "running" && (args.wait ? ended?.good === true : true) };
     }),
   );
 }

@@ -308,17 +308,17 @@ describe("the board's guard", () => {
     const { call } = await serve();
     for (const path of ["/", "/api/queues", "/static/favicon.ico"]) {
       const { headers } = await call(path);
-      expect(headers.get("content-security-policy")?.split(";")).toEqual([
-        "default-src 'none'",
-        "script-src 'self'",
-        "style-src 'self' 'unsafe-inline'",
-        "img-src 'self' data:",
-        "font-src 'self'",
-        "connect-src 'self'",
-        "worker-src 'self' blob:",
+      expect(headers.get("content-security-policy")?.split(";").toSorted()).toEqual([
         "base-uri 'self'",
+        "connect-src 'self'",
+        "default-src 'none'",
+        "font-src 'self'",
         "form-action 'self'",
         "frame-ancestors 'none'",
+        "img-src 'self' data:",
+        "script-src 'self'",
+        "style-src 'self' 'unsafe-inline'",
+        "worker-src 'self' blob:",
       ]);
       expect(headers.get("referrer-policy")).toBe("same-origin");
       expect(headers.get("cross-origin-opener-policy")).toBe("same-origin");

@@ -62,7 +62,7 @@ test("a good world: all that was tested is ok, and what was not is told as such;
     "redis version": "ok",
     "redis eviction": "ok",
     "redis append-only file": "ok",
-    "redis memory": "ok",
+    "redis memory": "not tested",
     "redis clock": "ok",
     "redis namespace": "ok",
     "platform address": "ok",

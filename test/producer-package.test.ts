@@ -160,6 +160,7 @@ test("a service reports completions with it to a relay, and loads nothing else o
         "producer",
         "producers/report",
         "producers/report-schema",
+        "queues/connection-watch",
         "queues/connections",
         "queues/in-time",
         "queues/names",

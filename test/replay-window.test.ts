@@ -191,7 +191,8 @@ test("a terminal is shown how far it is, on one line that is wiped away; anythin
 
 test.each([
   ["nothing to replay", [], "name job groups, or say --since"],
-  ["ids and a time", ["31", "--since", "2h"], "name job groups, or say --since"],
+  ["ids and a time", ["31", "--since", "2h"], "take one of them"],
+  ["an end before the beginning", ["--since", "1h", "--until", "2h"], "--until must be later than --since"],
   ["an end without a beginning", ["31", "--until", "2h"], "--until goes with --since"],
   ["no time", ["--since", "yesterday"], "It must be a time with its zone"],
   ["no id", ["jobgroup-31"], "whole number"],

@@ -223,6 +223,25 @@ test("when the platform does not tell which table was written, what may be there
   expect(site.puts(id)).toHaveLength(3);
 });
 
+test("what is sent again by force and refused by the platform ends as failed: nothing was written", async () => {
+  const site = await openSite({ rules: RULES, simulator: { settings: { publishMs: 20 } } });
+  const id = site.simulator.createJobGroup();
+  const relay = await site.start();
+  await relay.report(id);
+  await site.ended(id, 2);
+  const asked = { jobGroupIds: [id], target: "sales", force: true, reason: "the table was emptied" };
+  expect(inShort((await replay(site, { ...asked, yes: true })).lines)).toEqual([
+    "sales published -> publish",
+  ]);
+  await eventually(async () => site.puts(id).length === 3);
+  await allEnded(site, [id]);
+  const sales = (await site.tasks(id)).find(({ plan }) => plan.target === "sales");
+  expect(sales?.record).toMatchObject({
+    state: "failed",
+    words: expect.stringContaining("Results were already written"),
+  });
+});
+
 test("what failed here and was published by hand is noted, and what somebody publishes now is waited for", async () => {
   const site = await open({ publishMs: [20, 20] });
   const id = site.simulator.createJobGroup();

@@ -4,6 +4,7 @@ import { readConfig } from "../src/config.ts";
 import { executionIdOf } from "../src/producers/execution-id.ts";
 import { type RunArguments, runRun } from "../src/run-command.ts";
 import { eventually } from "./support/eventually.ts";
+import { openRedis } from "./support/redis.ts";
 import { API_TOKEN, type LocalRelay, openSite, type Site } from "./support/relay.ts";
 
 const RULES = {
@@ -194,6 +195,10 @@ test("Avro is asked for where the recipe's last results lack it, beside them, an
   });
   expect(await site.ended(body.jobGroupId ?? 0)).toMatchObject([{ record: { state: "published" } }]);
 
+  // What the relay's own run wrote tells nothing of the recipe's outputs: it is asked for again.
+  await post(relay, { recipeId: 28, format: "avro" }, "once more");
+  expect(runsAsked(site).at(-1)?.body).toMatchObject({ overrides: { writesettings: [{ format: "avro" }] } });
+
   await post(relay, { recipeId: 27, format: "avro" });
   expect(runsAsked(site).at(-1)?.body).toEqual({ wrangledDataset: { id: 27 } });
   const unknown = await post(relay, { recipeId: 30, format: "avro" });
@@ -226,6 +231,18 @@ test("the command waits until all is published, and says so; what is not publish
 
   const refused = await run(site, { recipeId: 99 });
   expect(refused).toMatchObject({ ok: false, text: expect.stringMatching(/^NOT STARTED: .*404/) });
+});
+
+test("what was to be waited for and cannot be named ends with 1", async () => {
+  const site = await openTenant();
+  await site.start();
+  expect(await run(site, { key: "k", wait: true })).toMatchObject({ ok: true });
+  // Two runs of the recipe could be meant once Redis has lost which one it was.
+  const redis = openRedis();
+  await redis.del(...(await redis.keys(`{${site.namespace}}:run:*`)));
+  for (let n = 0; n < 2; n++) site.simulator.createJobGroup({ recipeId: 27, ranfrom: "api", webhook: false });
+  const again = await run(site, { key: "k", wait: true });
+  expect(again).toMatchObject({ ok: false, text: expect.stringContaining("cannot be told") });
 });
 
 test("one that no rule matches ends with 1, and that no process lives is told", async () => {

@@ -97,7 +97,11 @@ function appendOnlyOf({ appendOnly, appendOnlyGood }: RedisFacts): DoctorFinding
 
 function memoryOf({ usedBytes, maxBytes }: RedisFacts): DoctorFinding {
   const used = megabytes(usedBytes);
-  if (maxBytes === 0) return ok("memory", `${used} used, no maxmemory is set`);
+  if (maxBytes === 0)
+    return notTested(
+      "memory",
+      `${used} used, and no maxmemory is set: how much the machine has is not looked at`,
+    );
   const share = usedBytes / maxBytes;
   const words = `${used} of ${megabytes(maxBytes)} used (${Math.round(share * 100)} %)`;
   const advice = "Give it more memory (maxmemory): when it is full, reports are answered 503 and tasks wait.";

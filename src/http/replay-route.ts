@@ -41,14 +41,19 @@ export async function replay({ res, token, asked }: Call, body: Buffer, run: Rep
     return sendProblem(res, { status: 400, detail: `${issues}. ${HINT}` });
   }
   const { since, until, by, ...rest } = parsed.data;
+  const from = since === undefined ? undefined : timeOf(since);
+  const to = until === undefined ? undefined : timeOf(until);
+  if (from !== undefined && to !== undefined && to <= from) {
+    return sendProblem(res, { status: 400, detail: `until must be later than since. ${HINT}` });
+  }
   // A name in the body is a claim; the token is what was shown.
   const who = by === undefined ? `API token ${token}` : `${by} (API token ${token})`;
   const answer = await run(
     {
       ...rest,
       by: who,
-      ...(since !== undefined && { since: timeOf(since) }),
-      ...(until !== undefined && { until: timeOf(until) }),
+      ...(from !== undefined && { since: from }),
+      ...(to !== undefined && { until: to }),
     },
     asked,
     MAX_REPLAYED,

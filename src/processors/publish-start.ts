@@ -1,7 +1,7 @@
 import { PlatformError } from "../errors.ts";
 import { isReplayed } from "../rules/lane.ts";
 import type { Outcome } from "../queues/outcome.ts";
-import type { TaskRecord } from "../queues/record.ts";
+import { REPLAYED_BY_FORCE, type TaskRecord } from "../queues/record.ts";
 import type { Admission } from "../queues/task-record.ts";
 import { judgeBaseline } from "./explain-baseline.ts";
 import { isListed } from "./outputs.ts";
@@ -240,7 +240,8 @@ async function refused(
       task.events.retried("busy");
       return waitForOther(task, message, failure.retryAfterMs);
     case "refused":
-      if (failure.sameTarget) {
+      // Of one that was sent again by force the platform speaks of the results before.
+      if (failure.sameTarget && !isForced(task.record)) {
         const agrees = await agreesThatItIs(task);
         if (agrees instanceof PlatformError) return notTold(task, agrees);
         if (agrees !== undefined) {
@@ -256,6 +257,8 @@ async function refused(
       return notApplied(task, error);
   }
 }
+
+const isForced = ({ decisions }: TaskRecord): boolean => decisions?.at(-1)?.outcome === REPLAYED_BY_FORCE;
 
 /** What else says that the results are in the table already; the failure when the platform cannot tell just now. */
 async function agreesThatItIs(task: PublishTask): Promise<string | undefined | PlatformError> {

@@ -1,5 +1,5 @@
 import type { Completion, CompletionRecords } from "../queues/completion-record.ts";
-import type { TaskRecord } from "../queues/record.ts";
+import { REPLAYED_BY_FORCE, type TaskRecord } from "../queues/record.ts";
 import type { ReplayStore } from "../queues/replay-store.ts";
 import type { Provenance, PublishPlan } from "../rules/model.ts";
 import type { DispatchDeps } from "./dispatch-completion.ts";
@@ -129,7 +129,7 @@ function recordOf(
 ): TaskRecord {
   const before = shown?.record;
   const known = [...(before?.foreign ?? []), ...foreign];
-  const outcome = again ? "replay by force" : "replay";
+  const outcome = again ? REPLAYED_BY_FORCE : "replay";
   return {
     v: 1,
     state: "planned",

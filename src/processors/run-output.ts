@@ -3,19 +3,26 @@ import type { RunDeps, RunOrder, RunResult } from "./run-recipe.ts";
 const RECENT = 50;
 
 /**
- * The output that a run has to ask for so that its results have the format: none when the recipe's last results have it.
+ * The output that a run has to ask for so that its results have the format: none when the recipe's last results have it
+ * by the recipe's own outputs. A run of the relay's tells nothing of these, for it may have asked for an output itself.
  * Rejects with `PlatformError` when the platform does not tell.
  */
 export async function chooseOutput(
   { recipeId, format, path }: RunOrder,
-  { platform, signal }: Pick<RunDeps, "platform" | "signal">,
+  { platform, isOurs, signal }: Pick<RunDeps, "platform" | "isOurs" | "signal">,
 ): Promise<{ path: string; format: string } | RunResult | undefined> {
   if (format === undefined) return undefined;
-  if (path !== undefined) return { path, format };
-  const recent = await platform.listRecent(RECENT, signal);
-  const last = recent.find((group) => group.recipeId === recipeId);
+  const recent = (await platform.listRecent(RECENT, signal)).filter((group) => group.recipeId === recipeId);
+  let own: (typeof recent)[number] | undefined;
+  for (const group of recent) {
+    if (await isOurs(group.id)) continue;
+    own = group;
+    break;
+  }
+  const last = own ?? recent[0];
   const { files } = last ? await platform.listOutputs(last.id, signal) : { files: [] };
-  if (files.some(({ uri }) => endingOf(uri) === format)) return undefined;
+  if (own && files.some(({ uri }) => endingOf(uri) === format)) return undefined;
+  if (path !== undefined) return { path, format };
   const primary = files.find(({ isPrimaryOutput }) => isPrimaryOutput) ?? files[0];
   if (primary) return { path: beside(primary.uri, format), format };
   const words = `Where the ${format} result is to be written cannot be told: recipe ${recipeId} has no results among the last ${RECENT} job groups. Say where as path.`;

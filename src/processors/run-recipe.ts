@@ -38,6 +38,8 @@ export interface RunDeps {
   };
   /** Has the relay look at the job group until it has ended, and publish it. Reporting it again changes nothing. */
   readonly report: (jobGroupId: number) => Promise<unknown>;
+  /** Was the job group started by a run of the relay's? */
+  readonly isOurs: (jobGroupId: number) => Promise<boolean>;
   /** Was the job group started by another run of the relay's? */
   readonly isOthers: (jobGroupId: number) => Promise<boolean>;
   readonly signal: AbortSignal;
