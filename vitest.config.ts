@@ -9,7 +9,7 @@ export default defineConfig({
     // A process per file: tests start servers and children, and one that dies must not take the others along.
     pool: "forks",
     // Most of a test is waiting: on two cores three files at once are faster, and four disturb each other.
-    maxWorkers: 4,
+    maxWorkers: 3,
     testTimeout: 60_000,
     hookTimeout: 60_000,
   },

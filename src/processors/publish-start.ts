@@ -1,7 +1,8 @@
 import { PlatformError } from "../errors.ts";
 import { isReplayed } from "../rules/lane.ts";
 import type { Outcome } from "../queues/outcome.ts";
-import { REPLAYED_BY_FORCE, type TaskRecord } from "../queues/record.ts";
+import { REPLAYED_BY_FORCE } from "../rules/task-state.ts";
+import type { TaskRecord } from "../queues/record.ts";
 import type { Admission } from "../queues/task-record.ts";
 import { judgeBaseline } from "./explain-baseline.ts";
 import { isListed } from "./outputs.ts";

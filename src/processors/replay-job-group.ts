@@ -1,5 +1,6 @@
 import type { Completion, CompletionRecords } from "../queues/completion-record.ts";
-import { REPLAYED_BY_FORCE, type TaskRecord } from "../queues/record.ts";
+import { REPLAYED_BY_FORCE } from "../rules/task-state.ts";
+import type { TaskRecord } from "../queues/record.ts";
 import type { ReplayStore } from "../queues/replay-store.ts";
 import type { Provenance, PublishPlan } from "../rules/model.ts";
 import type { DispatchDeps } from "./dispatch-completion.ts";

@@ -61,9 +61,6 @@ const taskRecordSchema = z.looseObject({
     .optional(),
 });
 
-/** The outcome of a decision to send again what was published. */
-export const REPLAYED_BY_FORCE = "replay by force";
-
 /** One publish task as its job group's record holds it. */
 export type TaskRecord = z.infer<typeof taskRecordSchema>;
 

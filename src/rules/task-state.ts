@@ -28,3 +28,6 @@ export function isBusy(state: TaskState): boolean {
 export function hasEnded(state: TaskState): boolean {
   return state !== "planned" && !isBusy(state);
 }
+
+/** The outcome of a person's decision to send again what was published. */
+export const REPLAYED_BY_FORCE = "replay by force";
