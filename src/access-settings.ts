@@ -3,7 +3,8 @@ import { type Account, ANYBODY } from "./http/accounts.ts";
 import { HASH_MARK, readPasswordHash } from "./http/password-hash.ts";
 import { readRange } from "./http/trusted-proxies.ts";
 
-const parts = z
+/** A setting that lists, separated by commas; unset, or of commas alone: nothing. */
+export const list = z
   .string()
   .default("")
   .transform((value) =>
@@ -13,7 +14,7 @@ const parts = z
       .filter((part) => part !== ""),
   );
 
-const accounts = parts.transform((given, context) => {
+const accounts = list.transform((given, context) => {
   const found: Account[] = [];
   const wrong = (message: string): void => context.addIssue({ code: "custom", message });
   for (const part of given) {
@@ -46,7 +47,7 @@ export const accessSettings = {
     .regex(/^[a-z0-9-]+$/, "must be the name of a header")
     .refine((name) => !NO_NAMES.test(name), "must be a header that names a person, like X-Forwarded-Email")
     .optional(),
-  TRUST_PROXY: parts.refine(
+  TRUST_PROXY: list.refine(
     (ranges) => ranges.every((range) => readRange(range) !== undefined),
     "must be addresses or ranges like 10.0.0.7, 10.1.0.0/16 or fd00::/8, separated by commas, and none wider than /8 (IPv6: /16, or fd00::/8)",
   ),

@@ -1,5 +1,5 @@
 import { z } from "zod";
-import { accessProblems, accessSettings } from "./access-settings.ts";
+import { accessProblems, accessSettings, list } from "./access-settings.ts";
 import { hasReadableLogin, isPlain, withoutLastSlash } from "./notify-settings.ts";
 import { moment } from "./producers/moment.ts";
 import { NAMESPACE } from "./queues/names.ts";
@@ -11,15 +11,6 @@ const ROLES = ["web", "poll", "dispatch", "publish"] as const;
 export type Config = Readonly<z.output<typeof environment>>;
 
 const text = z.string().trim().min(1);
-const list = z
-  .string()
-  .default("")
-  .transform((value) =>
-    value
-      .split(",")
-      .map((part) => part.trim())
-      .filter((part) => part !== ""),
-  );
 const duration = z.string().transform((value, context) => {
   const ms = parseDuration(value);
   if (ms === undefined)

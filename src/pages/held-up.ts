@@ -1,35 +1,7 @@
-import type { Html } from "./html.ts";
-import {
-  type LongPublish,
-  type OpenTask,
-  type Overview,
-  type TargetView,
-  type WaitGroup,
-  waitingOf,
-} from "./view.ts";
+import { type LongPublish, type Overview, type TargetView, waitingOf } from "./view.ts";
+import { type HeldUp, openOf, storyOf } from "./held-up-item.ts";
+import { SLOW_MS, waiting } from "./held-up-waiting.ts";
 import { count, moment, sentence, span, verb } from "./words.ts";
-
-/** One thing that holds up publishes. */
-export interface HeldUp {
-  /** `bad`: a person has to do something, or should look. `wait`: it goes on by itself. */
-  readonly level: "bad" | "wait";
-  readonly title: string;
-  /** Since when, with its label. */
-  readonly since?: Html;
-  /** Why. */
-  readonly words: string;
-  /** What can be done. */
-  readonly todo: Html | string;
-  /** The target whose buttons belong here. */
-  readonly target?: string;
-  readonly act?: "resume" | "probe";
-  readonly links: readonly { readonly to: string; readonly words: string }[];
-}
-
-/** A publish that waits for its turn so long is worth a look; below, all is in motion. */
-const SLOW_MS = 10_000;
-/** So long nobody took a task that could start. */
-const NOBODY_MS = 30_000;
 
 /** What holds up publishes, what needs a person first. */
 export function heldUp(view: Overview): HeldUp[] {
@@ -63,11 +35,6 @@ function gate({ gate: { ms, words, since }, now, open, undispatched }: Overview)
     },
   ];
 }
-
-const openOf = (target: string) => ({
-  to: `/job-groups?target=${encodeURIComponent(target)}&state=open`,
-  words: "The job groups",
-});
 
 function paused({ now }: Overview, target: TargetView): HeldUp {
   const { name, held } = target;
@@ -103,11 +70,6 @@ function breaker({ now }: Overview, target: TargetView): HeldUp {
     links: waits > 0 ? [openOf(name)] : [],
   };
 }
-
-const storyOf = ({ jobGroupId, table }: OpenTask) => ({
-  to: `/job-groups/${jobGroupId}`,
-  words: `Job group ${jobGroupId}: ${table}`,
-});
 
 function parked({ parked: n, parkedTasks, now }: Overview): HeldUp[] {
   const [first] = parkedTasks;
@@ -179,100 +141,6 @@ function failed({ figures }: Overview): HeldUp[] {
       links: [{ to: "/job-groups?state=failed", words: "Failed job groups" }],
     },
   ];
-}
-
-/** Pause, breaker and gate have their own words above. */
-function waiting(view: Overview, group: WaitGroup): HeldUp[] {
-  const { cause, target, first, heldSince } = group;
-  const target_ = view.targets.find(({ name }) => name === target);
-  const since = first?.since ?? heldSince;
-  const links = first ? [storyOf(first), ...(group.count > 1 ? [openOf(target)] : [])] : [openOf(target)];
-  const n = `${group.atLeast ? "At least " : ""}${count(group.count, "task")}`;
-  const waits = verb(group.count, "waits", "wait");
-  const basis = {
-    words: sentence(group.words),
-    links,
-    target,
-    ...(since !== undefined && { since: moment(since, view.now) }),
-  };
-  const age = since === undefined ? 0 : view.now - since;
-  switch (cause) {
-    case "pause":
-    case "gate":
-    case "breaker":
-      return [];
-    case "pace": {
-      const lastInMs = (target_?.everyMs ?? 0) * group.count;
-      return [
-        {
-          ...basis,
-          level: "wait",
-          title: `${n} ${waits} for the pace of target ${target}`,
-          todo: `Nothing to do: this is rateLimit in the rules${lastInMs > 0 ? `. The last of them starts in about ${span(lastInMs)}` : ""}.`,
-        },
-      ];
-    }
-    case "slots":
-      if (age < SLOW_MS) return [];
-      return [
-        {
-          ...basis,
-          level: "wait",
-          title: `${n} ${waits} for a free place on target ${target}`,
-          todo: "Nothing to do: this is concurrency in the rules.",
-        },
-      ];
-    case "group":
-    case "publish":
-      return [
-        {
-          ...basis,
-          level: "wait",
-          title: `${n} for ${target} ${waits} because the job group is busy`,
-          todo:
-            cause === "group"
-              ? "Nothing to do: it goes on when the other publish ends. If that one is held up, see why."
-              : "It goes on when that publish ends. One that never ends can be cancelled on the platform.",
-        },
-      ];
-    case "table":
-      return [
-        {
-          ...basis,
-          level: "wait",
-          title: `${n} for ${target} ${waits} for another job group's publish to the same table`,
-          todo: "Nothing to do: publishes that replace or merge one table go one after the other. If that one is held up, see why.",
-        },
-      ];
-    case "retry":
-      return [
-        {
-          ...basis,
-          level: "wait",
-          title: `${n} for ${target} ${waits} to try again`,
-          todo: "It tries again by itself. If it keeps failing, mend what the words name.",
-        },
-      ];
-    case "platform":
-      return [
-        {
-          ...basis,
-          level: "wait",
-          title: `${n} for ${target} ${waits} for the platform's answer`,
-          todo: "It is asked again by itself; no attempt is used.",
-        },
-      ];
-    case "queue":
-      if (age < NOBODY_MS) return [];
-      return [
-        {
-          ...basis,
-          level: "bad",
-          title: `${n} of target ${target} could start, and nobody takes ${verb(group.count, "it", "them")}`,
-          todo: "Does a process with the role publish run? Its log says what is wrong.",
-        },
-      ];
-  }
 }
 
 /** With a full stop, and its first letter as it is: it may be a name's. */

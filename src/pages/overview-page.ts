@@ -1,4 +1,5 @@
-import { type HeldUp, heldUp } from "./held-up.ts";
+import { heldUp } from "./held-up.ts";
+import type { HeldUp } from "./held-up-item.ts";
 import { html, type Html } from "./html.ts";
 import { targetButton } from "./target-actions.ts";
 import { targetTable } from "./target-table.ts";

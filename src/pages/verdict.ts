@@ -1,4 +1,4 @@
-import type { HeldUp } from "./held-up.ts";
+import type { HeldUp } from "./held-up-item.ts";
 import { oldestOf, type Overview } from "./view.ts";
 import { count, list, span, verb } from "./words.ts";
 
