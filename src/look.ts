@@ -34,12 +34,10 @@ export function createLook(
  * seen or turns text around by its number, `‹U+202E›`. The joiners that letters and emoji need stay.
  */
 export function shown(text: string): string {
-  return text
-    .replace(/[\p{Cc}\u2028\u2029]+/gu, " ")
-    .replace(/(?![\u200c\u200d])\p{Cf}/gu, (character) => {
-      const code = character.codePointAt(0) ?? 0;
-      return `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
-    });
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").replace(/(?![\u200c\u200d])\p{Cf}/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
+  });
 }
 
 /** A cell of a table. */
