@@ -43,7 +43,7 @@ export function shown(text: string): string {
 /** A cell of a table. */
 export type Cell = string | { readonly text: string; readonly style: Style };
 
-/** The last column gets at least so much room, or a line of its own. */
+/** The last column gets at least so much room, if it needs that, or a line of its own. */
 const LAST_LEAST = 24;
 const INDENT = 2;
 const GAP = 2;
@@ -63,9 +63,10 @@ export function table(
   const all = [head.map((text): Cell => ({ text: text.toUpperCase(), style: "dim" })), ...rows];
   const cells = all.map((row) => row.map(clean));
   const last = head.length - 1;
-  const beside = fit(cells, last, columns - INDENT - LAST_LEAST);
+  const least = Math.min(LAST_LEAST, widest(cells.map((row) => row[last]?.text ?? "")));
+  const beside = fit(cells, last, columns - INDENT - least);
   const room = columns - INDENT - beside.reduce((sum, width) => sum + width + GAP, 0);
-  if (room >= LAST_LEAST) return ["", `${title}:`, ...draw(cells, [...beside, room], INDENT, look)];
+  if (room >= least) return ["", `${title}:`, ...draw(cells, [...beside, room], INDENT, look)];
   // The others have the line to themselves.
   const above = fit(cells, last, columns - INDENT + GAP);
   const indent = INDENT + 2;
@@ -82,9 +83,11 @@ type Clean = Exclude<Cell, string> | { readonly text: string; readonly style?: u
 const clean = (cell: Cell): Clean =>
   typeof cell === "string" ? { text: shown(cell) } : { ...cell, text: shown(cell.text) };
 
+const widest = (texts: readonly string[]): number =>
+  texts.reduce((most, text) => Math.max(most, stringWidth(text)), 0);
+
 /** The widths of the first `count` columns: as wide as they like, the widest narrowed as long as no word breaks. */
 function fit(rows: readonly (readonly Clean[])[], count: number, room: number): number[] {
-  const widest = (texts: readonly string[]): number => Math.max(0, ...texts.map(stringWidth));
   const columns = Array.from({ length: count }, (_, column) => rows.map((row) => row[column]?.text ?? ""));
   const least = columns.map((texts) => widest(texts.flatMap((text) => text.split(" "))));
   const widths = columns.map((texts) => widest(texts));

@@ -238,7 +238,7 @@ test("limits are those that the fleet goes by, also where the file here says oth
   expect(text).toMatch(
     / limits in force, of rules version \w{12}; the rules file here says connection 2, 9 starts per 1s, 8 at once$/m,
   );
-  expect(text).toMatch(/ {2}note: the fleet's newest rules are version \w{12}, those asked here/);
+  expect(text).toMatch(/Note: +the fleet's newest rules are version \w{12}, those asked here/);
 
   // As when the target's last task has ended after it left the rules.
   await relay.stop();

@@ -81,7 +81,7 @@ describe("a table", () => {
     ] as const;
     const at = (columns: number) =>
       table("T", ["owner", "target", "words"], cells, createLook({ isTTY: true, columns }, "1")).slice(2);
-    expect(at(58)).toEqual([
+    expect(at(56)).toEqual([
       "  OWNER           TARGET          WORDS",
       "  not told,       may be a        some words of the last",
       "  shared with     target",
@@ -89,13 +89,21 @@ describe("a table", () => {
       "  b               no",
     ]);
     expect(at(30)).toEqual([
-      "  OWNER         TARGET",
+      "  OWNER          TARGET",
       "    WORDS",
-      "  not told,     may be a",
-      "  shared with   target",
+      "  not told,      may be a",
+      "  shared with    target",
       "  all",
       "    some words of the last",
-      "  b             no",
+      "  b              no",
+    ]);
+  });
+
+  test("keeps a last column that needs little room beside the others", () => {
+    const look = createLook({ isTTY: true, columns: 20 }, "1");
+    expect(table("T", ["queue", "done"], [["completions", "1"]], look).slice(2)).toEqual([
+      "  QUEUE        DONE",
+      "  completions  1",
     ]);
   });
 
