@@ -1,11 +1,11 @@
 import type { CheckedRules } from "./check-rules.ts";
 import type { Finding } from "./processors/check-live.ts";
 import type { RecentMatch } from "./processors/match-recent.ts";
-import { type Cell, type Look, table } from "./look.ts";
+import { type Cell, type Look, shown, table } from "./look.ts";
 import { formatDuration } from "./rules/duration.ts";
 import type { Action, Target } from "./rules/model.ts";
 import { type ResolvedSettings, resolveSettings } from "./rules/publication-settings.ts";
-import { showProblem } from "./rules/rules-error.ts";
+import { type RulesProblem, showProblem } from "./rules/rules-error.ts";
 
 /** What was asked of the platform. */
 export interface LiveReport {
@@ -20,13 +20,14 @@ export interface LiveReport {
 export function tellCheck(checked: CheckedRules, live: LiveReport | undefined, look: Look): string {
   const { file, rules, errors, warnings } = checked;
   const lines = [
-    ...errors.map((problem) => showProblem(file, "error", problem)),
-    ...warnings.map((problem) => showProblem(file, "warning", problem)),
+    ...errors.map((problem) => tellProblem(file, "error", problem, look)),
+    ...warnings.map((problem) => tellProblem(file, "warning", problem, look)),
   ];
-  if (rules === undefined) return [...lines, `${file}: ${count(errors.length, "error")}`].join("\n");
+  if (rules === undefined)
+    return [...lines, `${file}: ${look.paint("bad", count(errors.length, "error"))}`].join("\n");
   return [
     ...lines,
-    `${file}: good, version ${rules.version}, ${count(rules.targets.length, "target")}, ${count(rules.rules.length, "rule")}, ${count(warnings.length, "warning")}`,
+    `${file}: ${look.paint("good", "good")}, version ${rules.version}, ${count(rules.targets.length, "target")}, ${count(rules.rules.length, "rule")}, ${count(warnings.length, "warning")}`,
     ...table(
       "Targets",
       ["target", "connection", "schema", "pace", "at once", "freshness"],
@@ -36,6 +37,15 @@ export function tellCheck(checked: CheckedRules, live: LiveReport | undefined, l
     ...tellPublications(checked, look),
     ...(live ? tellLive(live, look) : []),
   ].join("\n");
+}
+
+function tellProblem(file: string, kind: "error" | "warning", problem: RulesProblem, look: Look): string {
+  const [words = "", ...excerpt] = showProblem(file, kind, problem).split("\n").map(shown);
+  const painted = words.replace(
+    `: ${kind}:`,
+    `: ${look.paint(kind === "error" ? "bad" : "warn", `${kind}:`)}`,
+  );
+  return [painted, ...excerpt].join("\n");
 }
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;

@@ -1,16 +1,16 @@
-import { type Logger, pino } from "pino";
+import { type DestinationStream, type Logger, pino } from "pino";
 
 const HIDDEN = "***";
 /** Fields that nobody logs; whoever does by mistake, logs no secret. */
 const FIELDS = ["authorization", "cookie", "password", "secretKey"];
 
 /**
- * The log of a process, as JSON lines. `destination` is pino's: by default stdout, written at once. `secrets` are cut
- * out of whatever line holds them: the last line of defence, as no line should.
+ * The log of a process, as JSON lines. `destination` is where pino writes to, by default stdout, written at once, or who
+ * takes each line. `secrets` are cut out of whatever line holds them: the last line of defence, as no line should.
  */
 export function createLog(
   level: string,
-  destination: Parameters<typeof pino.destination>[0],
+  destination: Exclude<Parameters<typeof pino.destination>[0], undefined> | DestinationStream,
   secrets: readonly string[] = [],
 ): Logger {
   // As they stand in JSON.
@@ -24,7 +24,7 @@ export function createLog(
       redact: { paths: FIELDS.flatMap((name) => [name, `*.${name}`, `*.*.${name}`]), censor: HIDDEN },
       ...(written.length > 0 && { hooks: { streamWrite: hide } }),
     },
-    pino.destination(destination),
+    typeof destination === "object" && "write" in destination ? destination : pino.destination(destination),
   );
 }
 

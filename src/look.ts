@@ -1,3 +1,7 @@
+import { styleText } from "node:util";
+import CliTable from "cli-table3";
+import stringWidth from "string-width";
+
 /** What a word is painted as. */
 export type Style = "good" | "bad" | "warn" | "dim" | "bold";
 
@@ -8,13 +12,7 @@ export interface Look {
   readonly columns?: number;
 }
 
-const CODES: Readonly<Record<Style, readonly [number, number]>> = {
-  good: [32, 39],
-  bad: [31, 39],
-  warn: [33, 39],
-  dim: [2, 22],
-  bold: [1, 22],
-};
+const FORMATS = { good: "green", bad: "red", warn: "yellow", dim: "dim", bold: "bold" } as const;
 
 /** For files, pipes and whoever asks for no colours. */
 export const PLAIN: Look = { paint: (_style, text) => text };
@@ -26,20 +24,34 @@ export function createLook(
 ): Look {
   if (stream.isTTY !== true) return PLAIN;
   const { columns } = stream;
-  const paint: Look["paint"] = (style, text) => {
-    const [on, off] = CODES[style];
-    return `\u001b[${on}m${text}\u001b[${off}m`;
-  };
+  // Later versions of Node would ask stdout whether it takes colours, whatever `stream` is.
+  const paint: Look["paint"] = (style, text) => styleText(FORMATS[style], text, { validateStream: false });
   return { paint: noColor ? PLAIN.paint : paint, ...(columns !== undefined && { columns }) };
+}
+
+/**
+ * What others wrote, as one line that moves no cursor: line breaks and control characters as spaces, what is not to be
+ * seen or turns text around by its number, `‹U+202E›`. The joiners that letters and emoji need stay.
+ */
+export function shown(text: string): string {
+  return text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ").replace(/(?![\u200c\u200d])\p{Cf}/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `‹U+${code.toString(16).toUpperCase().padStart(4, "0")}›`;
+  });
 }
 
 /** A cell of a table. */
 export type Cell = string | { readonly text: string; readonly style: Style };
 
-/** The last column gets at least so much room, however narrow the terminal is. */
+/** The last column gets at least so much room, if it needs that, or a line of its own. */
 const LAST_LEAST = 24;
+const INDENT = 2;
+const GAP = 2;
 
-/** The lines of a table with its title, after an empty line; none without rows. On a terminal the last column is wrapped. */
+/**
+ * The lines of a table with its title, after an empty line; none without rows. On a terminal the cells are wrapped to its
+ * width, the last column first; where that has no room it stands under the others. No word is broken but in the last.
+ */
 export function table(
   title: string,
   head: readonly string[],
@@ -47,37 +59,93 @@ export function table(
   look: Look,
 ): string[] {
   if (rows.length === 0) return [];
-  const all = [head.map((cell): Cell => ({ text: cell.toUpperCase(), style: "dim" })), ...rows];
-  const widths = head.map((_, column) => Math.max(...all.map((row) => textOf(row[column]).length)));
+  const { columns = Infinity } = look;
+  const all = [head.map((text): Cell => ({ text: text.toUpperCase(), style: "dim" })), ...rows];
+  const cells = all.map((row) => row.map(clean));
   const last = head.length - 1;
-  const before = widths.slice(0, last).reduce((sum, width) => sum + width + 2, 2);
-  const room = look.columns === undefined ? Infinity : Math.max(LAST_LEAST, look.columns - before);
-  const lines = all.flatMap((row) => {
-    const [first = "", ...more] = wrap(textOf(row[last]), room);
-    const cells = row.map((cell, column) =>
-      column === last ? first : textOf(cell).padEnd(widths[column] ?? 0),
-    );
-    const painted = cells.map((text, column) => {
-      const cell = row[column];
-      return typeof cell === "object" && text.trim() !== "" ? look.paint(cell.style, text) : text;
-    });
-    return [`  ${painted.join("  ")}`.trimEnd(), ...more.map((text) => `${" ".repeat(before)}${text}`)];
-  });
+  const least = Math.min(LAST_LEAST, widest(cells.map((row) => row[last]?.text ?? "")));
+  const beside = fit(cells, last, columns - INDENT - least);
+  const room = columns - INDENT - beside.reduce((sum, width) => sum + width + GAP, 0);
+  if (room >= least) return ["", `${title}:`, ...draw(cells, [...beside, room], INDENT, look)];
+  // The others have the line to themselves.
+  const above = fit(cells, last, columns - INDENT + GAP);
+  const indent = INDENT + 2;
+  const under = [Math.max(LAST_LEAST, columns - indent)];
+  const lines = cells.flatMap((row) => [
+    ...draw([row.slice(0, last)], above, INDENT, look),
+    ...(row[last]?.text ? draw([row.slice(last)], under, indent, look) : []),
+  ]);
   return ["", `${title}:`, ...lines];
 }
 
-/** What others wrote moves no cursor. */
-const textOf = (cell: Cell | undefined): string =>
-  (typeof cell === "object" ? cell.text : (cell ?? "")).replace(/\p{Cc}+/gu, " ");
+type Clean = Exclude<Cell, string> | { readonly text: string; readonly style?: undefined };
 
-function wrap(text: string, room: number): string[] {
-  const lines: string[] = [];
-  let rest = text;
-  while (rest.length > room) {
-    const space = rest.lastIndexOf(" ", room);
-    const end = space > 0 ? space : room;
-    lines.push(rest.slice(0, end));
-    rest = rest.slice(end).trimStart();
+const clean = (cell: Cell): Clean =>
+  typeof cell === "string" ? { text: shown(cell) } : { ...cell, text: shown(cell.text) };
+
+const widest = (texts: readonly string[]): number =>
+  texts.reduce((most, text) => Math.max(most, stringWidth(text)), 0);
+
+/** The widths of the first `count` columns: as wide as they like, the widest narrowed as long as no word breaks. */
+function fit(rows: readonly (readonly Clean[])[], count: number, room: number): number[] {
+  const columns = Array.from({ length: count }, (_, column) => rows.map((row) => row[column]?.text ?? ""));
+  const least = columns.map((texts) => widest(texts.flatMap((text) => text.split(" "))));
+  const widths = columns.map((texts) => widest(texts));
+  for (let over = widths.reduce((sum, width) => sum + width + GAP, 0) - room; over > 0; over--) {
+    const spare = widths.map((width, column) => (width > (least[column] ?? 0) ? width : 0));
+    const at = spare.indexOf(Math.max(...spare));
+    if (!spare[at]) break;
+    widths[at] = (widths[at] ?? 0) - 1;
   }
-  return [...lines, rest];
+  return widths;
+}
+
+/** No borders; a column of endless width is as wide as what is in it. */
+function draw(
+  rows: readonly (readonly Clean[])[],
+  widths: readonly number[],
+  indent: number,
+  look: Look,
+): string[] {
+  const drawn = new CliTable({
+    chars: BORDERLESS,
+    style: { "padding-left": 0, "padding-right": GAP, head: [], border: [], compact: true },
+    colWidths: widths.map((width) => (width === Infinity ? null : width + GAP)),
+    wordWrap: true,
+  });
+  drawn.push(...rows.map((row) => row.map((cell, column) => paintWords(cell, widths[column], look))));
+  return drawn
+    .toString()
+    .split("\n")
+    .map((line) => `${" ".repeat(indent)}${line.trimEnd()}`.trimEnd());
+}
+
+const BORDERLESS = Object.fromEntries(
+  ["top", "bottom", "left", "right", "mid"]
+    .flatMap((side) => [side, `${side}-mid`, `${side}-left`, `${side}-right`])
+    .concat("middle")
+    .map((name) => [name, ""]),
+);
+
+/** Each word for itself: then no colour goes on over a line break. */
+function paintWords({ text, style }: Clean, width: number | undefined, { paint }: Look): string {
+  const whole = breakWords(text, width ?? Infinity);
+  return style ? whole.replace(/\S+/g, (word) => paint(style, word)) : whole;
+}
+
+const LETTERS = new Intl.Segmenter();
+
+/** What is longer than a line goes on in the next; the library would cut it off. */
+function breakWords(text: string, width: number): string {
+  if (stringWidth(text) <= width) return text;
+  return text.replace(/\S+/g, (word) => {
+    if (stringWidth(word) <= width) return word;
+    const lines = [""];
+    for (const { segment } of LETTERS.segment(word)) {
+      const line = lines.pop() ?? "";
+      if (stringWidth(line + segment) > width) lines.push(line, segment);
+      else lines.push(line + segment);
+    }
+    return lines.join("\n");
+  });
 }

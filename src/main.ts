@@ -6,7 +6,8 @@ import type { Said } from "./explain-command.ts";
 import { secretsOf } from "./config-secrets.ts";
 import { createLog } from "./log.ts";
 import { createLook } from "./look.ts";
-import { runWebhookCreate, toWebhookJson } from "./webhook-command.ts";
+import { createPlainLog } from "./plain-log.ts";
+import { runWebhookCreate, tellWebhook, toWebhookJson } from "./webhook-command.ts";
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
 const STOP_MS = 14_000;
@@ -45,9 +46,10 @@ async function start(): Promise<void> {
 }
 
 const look = createLook(process.stdout, process.env["NO_COLOR"]);
+const asideLook = createLook(process.stderr, process.env["NO_COLOR"]);
+const aside = (words: string): void => void process.stderr.write(`${words}\n`);
 /** A command that talks to Redis says on stderr what goes wrong meanwhile. */
-const logOf = (config: Config): Logger => createLog("warn", { dest: 2 }, secretsOf(config));
-const warn = (words: string): void => void process.stderr.write(`${words}\n`);
+const logOf = (config: Config): Logger => createPlainLog(process.stderr, asideLook, secretsOf(config));
 
 const resolve: Actions["resolve"] = async (args) => {
   const config = readConfig(process.env);
@@ -74,9 +76,10 @@ const status: Actions["status"] = async (args) => {
 
 const replay: Actions["replay"] = async (args) => {
   const config = readConfig(process.env);
-  const { createProgressBar, runReplay } = await import("./replay-command.ts");
+  const { runReplay } = await import("./replay-command.ts");
+  const { createProgressBar } = await import("./progress-bar.ts");
   const bar = createProgressBar(process.stderr);
-  end(await runReplay(args, config, logOf(config), bar.draw).finally(bar.end));
+  end(await runReplay(args, config, logOf(config), look, bar.draw).finally(bar.end));
 };
 
 const doctor: Actions["doctor"] = async (args) => {
@@ -89,7 +92,7 @@ const doctor: Actions["doctor"] = async (args) => {
 const run: Actions["run"] = async (args) => {
   const config = readConfig(process.env);
   const { runRun } = await import("./run-command.ts");
-  end(await runRun(args, config, logOf(config), warn, look));
+  end(await runRun(args, config, logOf(config), aside, look));
 };
 
 const connections: Actions["connections"] = async (args) => {
@@ -104,8 +107,8 @@ const init: Actions["init"] = async (args) => {
 
 const createWebhook: Actions["createWebhook"] = async (args) => {
   const created = await runWebhookCreate(args, readConfig(process.env));
-  for (const warning of created.warnings) warn(`warning: ${warning}`);
-  say(args.json ? JSON.stringify(toWebhookJson(created), undefined, 2) : created.lines.join("\n"));
+  for (const warning of created.warnings) aside(`${asideLook.paint("warn", "warning:")} ${warning}`);
+  say(args.json ? JSON.stringify(toWebhookJson(created), undefined, 2) : tellWebhook(created, look));
 };
 
 const hashPassword: Actions["hashPassword"] = async (name) => {
@@ -138,6 +141,6 @@ const actions: Actions = {
 };
 runCommandLine(process.argv.slice(2), actions).catch((error: unknown) => {
   const { code, words } = explainError(error);
-  if (words) process.stderr.write(`${words}\n`);
+  if (words) aside(words);
   process.exit(code);
 });

@@ -2,6 +2,7 @@ import { hostname, userInfo } from "node:os";
 import type { Logger } from "pino";
 import { type Config, ConfigError } from "./config.ts";
 import type { Said } from "./explain-command.ts";
+import { type Cell, type Look, PLAIN, type Style, table } from "./look.ts";
 import type { ReplayLine } from "./processors/replay-line.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
@@ -39,6 +40,7 @@ export async function runReplay(
   args: ReplayArguments,
   config: Config,
   log: Logger,
+  look: Look = PLAIN,
   onProgress?: ReplayOptions["onProgress"],
 ): Promise<Said> {
   const user = userInfo().username;
@@ -65,7 +67,7 @@ export async function runReplay(
       { max: Infinity, asker, ...(onProgress && { onProgress }) },
     ).catch(asUsage);
     return {
-      text: json ? JSON.stringify(result, undefined, 2) : tellReplay(result),
+      text: json ? JSON.stringify(result, undefined, 2) : tellReplay(result, look),
       ok: isGood(result, args),
     };
   });
@@ -79,37 +81,37 @@ function isGood({ lines }: ReplayResult, { jobGroupIds }: ReplayArguments): bool
   return lines.every(({ state }) => state !== "refused" && (state !== "no-rule" || !jobGroupIds));
 }
 
-/** A replay for people: a line for each task. */
-function tellReplay({ dryRun, summary, lines }: ReplayResult): string {
-  const end = dryRun ? `${summary}. This was a dry run: --yes does it.` : `${summary}.`;
-  return [...lines.map(tellLine), end].join("\n");
+/** A replay for people: a row for each task, then what it comes to. */
+function tellReplay({ dryRun, summary, lines }: ReplayResult, look: Look): string {
+  const head = ["job group", "target", "table", "action", "state", dryRun ? "with --yes" : "done", "words"];
+  const rows = lines.map((line) => rowOf(line, dryRun));
+  const end = `${summary}.${dryRun ? ` This was a dry run: ${look.paint("bold", "--yes")} does it.` : ""}`;
+  const told = table("Replay", head, rows, look).slice(2);
+  return [...told, ...(told.length > 0 ? [""] : []), end].join("\n");
 }
 
-function tellLine({ jobGroupId, state, does, words, task, done }: ReplayLine): string {
-  const what = task ? `${task.target}.${task.schema}.${task.table} (${task.action})` : "-";
-  const is = does === "nothing" ? state : `${state} -> ${does}${done === undefined ? "" : " (queued)"}`;
-  return `${jobGroupId}  ${what}  ${is}: ${words}`;
-}
+const STYLES: Readonly<Record<ReplayLine["state"], Style>> = {
+  new: "bold",
+  failed: "bad",
+  published: "good",
+  running: "bold",
+  waiting: "bold",
+  parked: "warn",
+  superseded: "dim",
+  refused: "bad",
+  "no-rule": "warn",
+  note: "dim",
+};
 
-/** Draws how far a replay is on one line of a terminal, and wipes it away when `end` is called. */
-export function createProgressBar(out: { write(text: string): unknown; readonly isTTY?: boolean }): {
-  readonly draw: NonNullable<ReplayOptions["onProgress"]>;
-  readonly end: () => void;
-} {
-  if (out.isTTY !== true) return { draw: () => undefined, end: () => undefined };
-  let drawn = false;
-  return {
-    draw: (doing, done, of) => {
-      drawn = true;
-      const full = Math.round((BAR * done) / Math.max(of, 1));
-      out.write(
-        `\r\u001b[K[${"#".repeat(full)}${"-".repeat(BAR - full)}] ${done} of ${of} job groups ${doing}`,
-      );
-    },
-    end: () => {
-      if (drawn) out.write("\r\u001b[K");
-    },
-  };
+function rowOf({ jobGroupId, state, does, words, task, done }: ReplayLine, dryRun: boolean): Cell[] {
+  const acts = dryRun ? does !== "nothing" : done === true;
+  return [
+    String(jobGroupId),
+    task?.target ?? "-",
+    task ? `${task.schema}.${task.table}` : "-",
+    task?.action ?? "-",
+    { text: state, style: STYLES[state] },
+    acts ? { text: dryRun ? does : `${does} (queued)`, style: "good" } : { text: "nothing", style: "dim" },
+    words,
+  ];
 }
-
-const BAR = 30;

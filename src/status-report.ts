@@ -1,4 +1,4 @@
-import { type Cell, type Look, type Style, table } from "./look.ts";
+import { type Cell, type Look, shown, type Style, table } from "./look.ts";
 import type { Overview, TargetView } from "./pages/view.ts";
 import { waitingOf } from "./pages/view.ts";
 import { count, span } from "./pages/words.ts";
@@ -19,11 +19,13 @@ export function tellStatus(status: Status, look: Look): string {
   const lines = [
     `Processes:       ${processes.length === 0 ? paint("bad", "none lives: nothing is published") : processes.length}`,
     `Rules:           ${tellRules(status, look)}`,
-    `Gate:            ${gate.ms > 0 ? `${paint("bad", "SHUT")} for ${span(gate.ms)}, nothing is published: ${gate.words}` : paint("good", "open")}`,
+    `Gate:            ${gate.ms > 0 ? `${paint("bad", "SHUT")} for ${span(gate.ms)}, nothing is published: ${shown(gate.words)}` : paint("good", "open")}`,
     `Not dispatched:  ${notDispatched}`,
     `Open:            ${count(open, "task")}, ${active} running, ${parked === 0 ? "none parked" : paint("warn", `${parked} PARKED`)}`,
     ...(oldest
-      ? [`Oldest:          ${oldest.id}, its job group finished ${ago(oldest.finishedAt)}: ${oldest.words}`]
+      ? [
+          `Oldest:          ${oldest.id}, its job group finished ${ago(oldest.finishedAt)}: ${shown(oldest.words)}`,
+        ]
       : []),
     `Failed:          ${failedGroups === 0 ? "no job group with a failed task" : paint("bad", `${count(failedGroups, "job group")} with a failed task`)}${dispatchFailed === 0 ? "" : `, ${paint("bad", `${count(dispatchFailed, "dispatch", "dispatches")} failed`)} in the last day`}`,
     `Last hour:       ${tellEnded(overview.figures.all.hour)}`,
@@ -93,6 +95,9 @@ function tellQueues(queues: Status["queues"], look: Look): string[] {
   return table("Queues", ["queue", ...states], rows, look);
 }
 
+/** How the state of a task is painted. */
+export const styleOf = (state: string): Style => STYLES[state] ?? "bold";
+
 const STYLES: Readonly<Record<string, Style>> = { published: "good", failed: "bad", parked: "warn" };
 
 /** The story of one job group, for people. */
@@ -102,11 +107,11 @@ export function tellStoryText({ jobGroupId, summary, completion, tasks, audit }:
     task.target,
     `${task.schema}.${task.table}`,
     task.action,
-    { text: task.state, style: STYLES[task.state] ?? "bold" },
+    { text: task.state, style: styleOf(task.state) },
     wordsOf(task),
   ]);
   const steps = tasks.flatMap(({ id, steps: lines }) =>
-    lines.length === 0 ? [] : ["", `Steps of ${id}:`, ...lines.map((line) => `  ${line}`)],
+    lines.length === 0 ? [] : ["", `Steps of ${id}:`, ...lines.map((line) => `  ${shown(line)}`)],
   );
   const actions = audit.map(({ at, who, action, outcome, reason, detail }) => [
     at,
@@ -117,7 +122,9 @@ export function tellStoryText({ jobGroupId, summary, completion, tasks, audit }:
   ]);
   return [
     `Job group ${jobGroupId}: ${tasks.length === 0 ? "no publish tasks" : summary}`,
-    ...(completion ? tellCompletion(completion) : ["Reported:  not known, the record holds tasks alone"]),
+    ...(completion
+      ? tellCompletion(completion).map(shown)
+      : ["Reported:  not known, the record holds tasks alone"]),
     ...table("Tasks", ["task", "target", "table", "action", "state", "words"], rows, look),
     ...steps,
     ...table("What operators did", ["at", "who", "action", "outcome", "words"], actions, look),

@@ -1,6 +1,7 @@
 import { type Config, ConfigError } from "./config.ts";
 import { createDesignerCloud, type WebhookTask } from "./designer-cloud/client.ts";
 import { PlatformError } from "./errors.ts";
+import type { Look } from "./look.ts";
 import { DEFAULT_HEADER } from "./producers/signatures.ts";
 import { tokenOf } from "./relay-platform.ts";
 import { completeUrl } from "./webhook-url.ts";
@@ -86,6 +87,12 @@ function whatNow({ failure }: PlatformError, { flow }: WebhookCreateArguments): 
     case "not-sent":
       return "It was not created: do it again when the platform answers";
   }
+}
+
+/** For people. */
+export function tellWebhook({ lines, webhookTaskId }: WebhookCreated, { paint }: Look): string {
+  const style = webhookTaskId === undefined ? "warn" : "good";
+  return lines.join("\n").replace(/^(?:NOT )?CREATED/, (word) => paint(style, word));
 }
 
 /** As JSON, for scripts. */

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
-import { createLook, PLAIN, table } from "../src/look.ts";
+import { createLook, PLAIN, shown, table } from "../src/look.ts";
 
 const GREEN = "\u001b[32mgood\u001b[39m";
 
@@ -45,7 +45,78 @@ describe("a table", () => {
     expect(table("T", ["a"], [], PLAIN)).toEqual([]);
   });
 
-  test("lets nobody's name move the cursor", () => {
+  test("has its columns under each other with letters of two columns, and of none of their own", () => {
+    const wide = [
+      ["注文", "a"],
+      ["🚀👨‍👩‍👧", "b"],
+      ["café", "c"],
+      ["e\u0301", "d"],
+    ];
+    expect(table("T", ["names", "x"], wide, PLAIN).slice(2)).toEqual([
+      "  NAMES  X",
+      "  注文   a",
+      "  🚀👨‍👩‍👧   b",
+      "  café   c",
+      "  e\u0301      d",
+    ]);
+  });
+
+  test("breaks what has no spaces at the terminal's edge, by its columns, and loses none of it", () => {
+    const look = createLook({ isTTY: true, columns: 30 }, "1");
+    const text = `a ${"注文".repeat(10)} ${"b".repeat(30)}`;
+    const lines = table("T", ["x", "words"], [["1", text]], look).slice(3);
+    expect(lines).toEqual([
+      "  1  a",
+      `     ${"注文".repeat(6)}`,
+      `     ${"注文".repeat(4)}`,
+      `     ${"b".repeat(25)}`,
+      `     ${"b".repeat(5)}`,
+    ]);
+  });
+
+  test("narrows columns at their spaces when the last one has no room, before it takes a line of its own", () => {
+    const cells = [
+      ["not told, shared with all", { text: "may be a target", style: "good" }, "some words of the last"],
+      ["b", "no", ""],
+    ] as const;
+    const at = (columns: number) =>
+      table("T", ["owner", "target", "words"], cells, createLook({ isTTY: true, columns }, "1")).slice(2);
+    expect(at(56)).toEqual([
+      "  OWNER           TARGET          WORDS",
+      "  not told,       may be a        some words of the last",
+      "  shared with     target",
+      "  all",
+      "  b               no",
+    ]);
+    expect(at(30)).toEqual([
+      "  OWNER          TARGET",
+      "    WORDS",
+      "  not told,      may be a",
+      "  shared with    target",
+      "  all",
+      "    some words of the last",
+      "  b              no",
+    ]);
+  });
+
+  test("keeps a last column that needs little room beside the others", () => {
+    const look = createLook({ isTTY: true, columns: 20 }, "1");
+    expect(table("T", ["queue", "done"], [["completions", "1"]], look).slice(2)).toEqual([
+      "  QUEUE        DONE",
+      "  completions  1",
+    ]);
+  });
+
+  test("paints no further than a line goes", () => {
+    const look = createLook({ isTTY: true, columns: 40 }, undefined);
+    const rows = [["x", { text: "one two three four five six seven eight", style: "dim" }]] as const;
+    const lines = table("T", ["a", "b"], rows, look).slice(3);
+    expect(lines.map((line) => line.split("\u001b[2m").length - 1)).toEqual([7, 1]);
+    for (const line of lines) expect(line.endsWith("\u001b[22m")).toBe(true);
+  });
+
+  test("lets nobody's name move the cursor, turn text around or hide in it", () => {
+    expect(shown("a\u2028b\u202ec\u200bd\u200de")).toBe("a b‹U+202E›c‹U+200B›d\u200de");
     expect(table("T", ["a"], [["x\u001b[2J\ny"]], PLAIN)[3]).toBe("  x [2J y");
   });
 });

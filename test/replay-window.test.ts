@@ -1,8 +1,10 @@
+import { stripVTControlCharacters, styleText } from "node:util";
 import { setTimeout as wait } from "node:timers/promises";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
-import { createProgressBar, runReplay } from "../src/replay-command.ts";
+import { createLook, type Look } from "../src/look.ts";
+import { runReplay } from "../src/replay-command.ts";
 import { runCommand } from "./support/command-line.ts";
 import { API_TOKEN, openSite, type Site } from "./support/relay.ts";
 import { allEnded, inShort, replay } from "./support/replays.ts";
@@ -150,44 +152,38 @@ test("over HTTP: a dry run unless it is said otherwise, and what is wrong is tol
   expect((await ask(relay.url, { jobGroupIds: [id] }, "wrong")).status).toBe(401);
 });
 
-test("for people there is a line for each task, what it means to force it, and the way to do it", async () => {
+test("for people there is a row for each task, what it means to force it, and the way to do it", async () => {
   const site = await open();
   const id = site.simulator.createJobGroup();
   const relay = await site.start();
   await relay.report(id);
   await site.ended(id);
-  const told = async (more: object) => say(site, { jobGroupIds: [id], force: true, ...more });
+  const told = (more: object, look?: Look) => say(site, { jobGroupIds: [id], force: true, ...more }, look);
   expect(await told({})).toMatch(
-    /^\d+ {2}sales\.public\.orders \(load\) {2}refused: .*rows will be in the table twice.*--reason/,
+    /^ {2}\d+ +sales +public\.orders +load +refused +nothing +.*rows will be in the table twice.*--reason/m,
   );
   const forced = await told({ reason: "the table was emptied" });
-  expect(forced).toMatch(/published -> publish: sent again by force: its rows will be in the table twice/);
+  expect(forced.split("\n")[0]).toMatch(/^ {2}JOB GROUP +TARGET +TABLE +ACTION +STATE +WITH --YES +WORDS$/);
+  expect(forced).toMatch(
+    / load +published +publish +sent again by force: its rows will be in the table twice/,
+  );
   expect(forced).toContain(
     "Would replay 1 task of 1 job group (1 published). This was a dry run: --yes does it.",
   );
+  const terminal = createLook({ isTTY: true, columns: 80 }, undefined);
+  const painted = (await told({ reason: "the table was emptied" }, terminal)).split("\n");
+  const rows = painted.slice(0, -2).map(stripVTControlCharacters);
+  expect(rows.filter((line) => line.length > 80)).toEqual([]);
+  expect(painted.join()).toContain(styleText("green", "published", { validateStream: false }));
+  expect(await told({ yes: true, reason: "the table was emptied" })).toMatch(
+    /^ {2}JOB GROUP .* DONE +WORDS\n.* published +publish \(queued\) .*\n\nReplayed 1 task of 1 job group \(1 published\)\.$/,
+  );
 });
 
-async function say(site: Site, args: object): Promise<string> {
+async function say(site: Site, args: object, look?: Look): Promise<string> {
   const all = { failed: false, force: false, yes: false, json: false, ...args };
-  return (await runReplay(all, readConfig({ ...site.env }), pino({ level: "silent" }))).text;
+  return (await runReplay(all, readConfig({ ...site.env }), pino({ level: "silent" }), look)).text;
 }
-
-test("a terminal is shown how far it is, on one line that is wiped away; anything else is not", () => {
-  const written: string[] = [];
-  const bar = createProgressBar({ isTTY: true, write: (text) => written.push(text) });
-  bar.draw("looked at", 1, 2);
-  bar.draw("replayed", 2, 2);
-  bar.end();
-  expect(written).toEqual([
-    "\r\u001b[K[###############---------------] 1 of 2 job groups looked at",
-    "\r\u001b[K[##############################] 2 of 2 job groups replayed",
-    "\r\u001b[K",
-  ]);
-  const silent = createProgressBar({ write: (text) => written.push(text) });
-  silent.draw("looked at", 1, 2);
-  silent.end();
-  expect(written).toHaveLength(3);
-});
 
 test.each([
   ["nothing to replay", [], "name job groups, or say --since"],

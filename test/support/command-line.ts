@@ -3,7 +3,8 @@ import { EXIT, explainError, runCommandLine } from "../../src/command-line.ts";
 import { readConfig } from "../../src/config.ts";
 import { runConnections } from "../../src/connections-command.ts";
 import { runInit } from "../../src/init-command.ts";
-import { runWebhookCreate, toWebhookJson } from "../../src/webhook-command.ts";
+import { PLAIN } from "../../src/look.ts";
+import { runWebhookCreate, tellWebhook, toWebhookJson } from "../../src/webhook-command.ts";
 
 /** Runs the command line in this process, as the program does; a command that opens Redis is only named in the output. */
 export async function runCommand(
@@ -41,10 +42,9 @@ export async function runCommand(
         hashPassword: async (name) => print(`hash-password ${name}`),
         createWebhook: async (given) => {
           const created = await runWebhookCreate(given, readConfig(env));
-          const { lines, warnings } = created;
           if (given.json) return print(JSON.stringify(toWebhookJson(created)));
-          for (const line of [...warnings.map((warning) => `warning: ${warning}`), ...lines])
-            print(`${line}\n`);
+          for (const warning of created.warnings) print(`warning: ${warning}\n`);
+          print(`${tellWebhook(created, PLAIN)}\n`);
         },
       },
       { out: print, err: print },
