@@ -2,6 +2,7 @@ import { ChildProcess } from "node:child_process";
 import { Server, Socket } from "node:net";
 import { setTimeout as wait } from "node:timers/promises";
 import { afterAll, inject } from "vitest";
+import { releaseAtFileEnd } from "./release.ts";
 
 const GRACE_MS = 2_000;
 
@@ -16,6 +17,9 @@ afterAll(async () => {
   if (left.length > 0)
     throw new Error(`This file leaves open: ${left.join(", ")}. Close in the test what it opens.`);
 });
+
+// Hooks run from the last to the first: after those of the file, before the look at what is left.
+afterAll(releaseAtFileEnd);
 
 /** A worker or queue that was not closed shows as its connection, a relay as its listening port. */
 function openThings(): string[] {
