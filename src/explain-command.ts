@@ -22,6 +22,8 @@ export interface Said {
   readonly ok: boolean;
   /** It is the arguments or the settings that have to change. */
   readonly wrongUse?: true;
+  /** It ended before what it waited for did. */
+  readonly cut?: "interrupted" | "timed out";
 }
 
 /**
