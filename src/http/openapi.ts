@@ -184,7 +184,7 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
     operationId: "run",
     summary: "Run a recipe on the platform, once per key",
     description:
-      "When the job group has ended it is published by the rules as any other. Sending the same again with the same key is always safe: nothing runs twice. Every answer names the key as idempotencyKey; a problem has mayRun, true when the run may have been started all the same.",
+      "When the job group has ended it is published by the rules as any other. Sending the same again with the same key is always safe: nothing runs twice. The answer names the key as idempotencyKey.",
     requestParams: {
       header: z.object({
         "Idempotency-Key": runKey.optional().meta({ description: "As idempotencyKey; bare or in quotes." }),
