@@ -187,7 +187,7 @@ test.each([
   ["parked", 0, 1],
   ["evicted", 0, 2],
 ] as const)(
-  "replay of a %s job group: the PUTs that reach the platform are %i, and by force with a reason %i",
+  "replay of a job group that is %s: the PUTs that reach the platform are %i, and by force with a reason %i",
   async (kind, puts, forcedPuts) => {
     const site = await open();
     const { simulator } = site;
