@@ -360,7 +360,7 @@ describe("POST /v1/runs", () => {
     expect(await detail(await long, 400)).toContain("1 to 200 characters");
     for (const key of ["", '"', '"open', '"a"b"', '""', "caf\u00e9", "a\tb"]) {
       const answer = await call("POST", "/v1/runs", { recipeId: 27 }, "t0ken", { "idempotency-key": key });
-      expect(await detail(answer, 400), key).toContain("1 to 200 characters");
+      expect([key, await detail(answer, 400)]).toEqual([key, expect.stringContaining("1 to 200 characters")]);
     }
     expect(asked).toEqual([]);
   });
