@@ -14,8 +14,15 @@ export class UsageError extends Error {
   override readonly name = "UsageError";
 }
 
-/** What a process ends with. */
-export const EXIT = { ok: 0, failed: 1, wrongUse: 2 } as const;
+/** What a process ends with. Of a wait that is over as `timeout` and shells say it. */
+export const EXIT = {
+  ok: 0,
+  failed: 1,
+  wrongUse: 2,
+  timedOut: 124,
+  interrupted: 130,
+  terminated: 143,
+} as const;
 
 /** What each command does; they reject with `UsageError` or `ConfigError` for what the user has to change. */
 export interface Actions extends Questions, StandingActions, TenantActions {

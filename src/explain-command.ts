@@ -21,6 +21,8 @@ export interface Said {
   readonly ok: boolean;
   /** It is the arguments or the settings that have to change. */
   readonly wrongUse?: true;
+  /** It ended before what it waited for did. */
+  readonly cut?: "interrupted" | "timed out";
 }
 
 /**

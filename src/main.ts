@@ -92,7 +92,15 @@ const doctor: Actions["doctor"] = async (args) => {
 const run: Actions["run"] = async (args) => {
   const config = readConfig(process.env);
   const { runRun } = await import("./run-command.ts");
-  end(await runRun(args, config, logOf(config), aside, look));
+  const stopped = new AbortController();
+  const stop = (signal: NodeJS.Signals): void => stopped.abort(signal);
+  // Once: a second Ctrl-C ends it at once.
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  const said = await runRun(args, config, logOf(config), aside, { look, interrupted: stopped.signal });
+  end(said);
+  if (said.cut === "timed out") process.exitCode = EXIT.timedOut;
+  if (said.cut === "interrupted")
+    process.exitCode = stopped.signal.reason === "SIGTERM" ? EXIT.terminated : EXIT.interrupted;
 };
 
 const connections: Actions["connections"] = async (args) => {

@@ -1,6 +1,13 @@
+import { randomUUID } from "node:crypto";
 import type { Logger } from "pino";
 import type { RunRoute } from "./http/run-route.ts";
-import { runRecipe, type RunOrder, type RunPlatform, type RunResult } from "./processors/run-recipe.ts";
+import {
+  type RunDeps,
+  runRecipe,
+  type RunOrder,
+  type RunPlatform,
+  type RunResult,
+} from "./processors/run-recipe.ts";
 import type { Report } from "./producers/accept-report.ts";
 import { executionIdOf } from "./producers/execution-id.ts";
 import { type Audit, carryOut, type Ending } from "./queues/audit-store.ts";
@@ -28,27 +35,38 @@ export interface AskedToRun extends Omit<RunOrder, "executionId"> {
   readonly key: string;
 }
 
+/** How long a call may take in milliseconds, and what ends it before. */
+export interface RunWithin {
+  readonly ms: number;
+  readonly signal?: AbortSignal;
+}
+
 /** Runs a recipe; rejects when Redis does not answer. */
-export type RunJob = (asked: AskedToRun, asker: Asker, signal: AbortSignal) => Promise<RunResult>;
+export type RunJob = (asked: AskedToRun, asker: Asker, within: RunWithin) => Promise<RunResult>;
+
+/** What a call needs beyond its time to tell what it knows. */
+const HOLD_MORE_MS = 5_000;
 
 /** Runs of recipes, each written into the audit trail and then looked at by dispatch until it has ended. */
 export function createRunJob(parts: RunParts): RunJob {
   const { connections, keys, namespace, retentionMs, platform, report, records, audit, log } = parts;
   const runs = createRunStore(connections.ingest, keys, retentionMs);
-  const wasRun = async (jobGroupId: number, by: (delivery?: string) => boolean): Promise<boolean> => {
-    const { completion } = await records.read(jobGroupId);
-    return completion?.reports.some(({ source, delivery }) => source === "run" && by(delivery)) ?? false;
-  };
-  return ({ key, ...asked }, asker, signal) => {
+  return ({ key, ...asked }, asker, { ms, signal: ended }) => {
     const order = { ...asked, executionId: executionIdOf(namespace, key) };
     const delivery = `run ${order.executionId}`;
-    const deps = {
+    const deps: RunDeps = {
       platform,
       runs,
-      signal,
-      report: (jobGroupId: number) => report({ jobGroupId, labels: {}, source: "run", delivery }),
-      isOurs: (jobGroupId: number) => wasRun(jobGroupId, () => true),
-      isOthers: (jobGroupId: number) => wasRun(jobGroupId, (one) => one !== delivery),
+      signal: AbortSignal.any([AbortSignal.timeout(ms), ...(ended ? [ended] : [])]),
+      holder: randomUUID(),
+      holdMs: ms + HOLD_MORE_MS,
+      report: (jobGroupId) => report({ jobGroupId, labels: {}, source: "run", delivery }),
+      startedBy: async (jobGroupId) => {
+        const { completion } = await records.read(jobGroupId);
+        const ours = completion?.reports.filter(({ source }) => source === "run") ?? [];
+        if (ours.length === 0) return undefined;
+        return ours.some((one) => one.delivery === delivery) ? "this key" : "another key";
+      },
     };
     const entry = { ...asker, action: "run", detail: tellOrder(order) };
     return carryOut(audit, entry, log, () => runRecipe(order, deps), endingOf);
@@ -69,7 +87,9 @@ function endingOf({ kind, words }: RunResult): Ending {
       return { outcome: "done", detail: words };
     case "later":
       return { outcome: "failed", detail: words };
-    case "conflict":
+    case "reused":
+    case "in-flight":
+    case "too-late":
     case "refused":
       return { outcome: "refused", detail: words };
   }
@@ -82,7 +102,7 @@ const ROUTE_WITHIN_MS = 20_000;
 export function createRunRoute(run: RunJob, log: Logger): RunRoute {
   return ({ format, path, ...asked }, { from, requestId, who }) => {
     const order = { ...asked, ...(format !== undefined && { format }), ...(path !== undefined && { path }) };
-    return run(order, { who, from, requestId, role: "api" }, AbortSignal.timeout(ROUTE_WITHIN_MS)).catch(
+    return run(order, { who, from, requestId, role: "api" }, { ms: ROUTE_WITHIN_MS }).catch(
       (error: unknown) => {
         log.warn(
           { err: error, recipeId: order.recipeId, requestId },

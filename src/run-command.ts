@@ -1,12 +1,11 @@
 import { hostname, userInfo } from "node:os";
-import { setTimeout as wait } from "node:timers/promises";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import type { DesignerCloud } from "./designer-cloud/client.ts";
 import type { Said } from "./explain-command.ts";
+import { answerOf, documentOf } from "./http/run-answer.ts";
 import { type Look, PLAIN } from "./look.ts";
 import type { RunResult } from "./processors/run-recipe.ts";
-import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import { newRunKey } from "./producers/execution-id.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
 import { createAudit } from "./queues/audit-store.ts";
@@ -14,7 +13,8 @@ import { type CompletionRecords, createCompletionRecords } from "./queues/comple
 import { inTime } from "./queues/in-time.ts";
 import { livingProcesses } from "./queues/living-processes.ts";
 import { createRunJob } from "./relay-run.ts";
-import { hasEnded } from "./rules/task-state.ts";
+import { formatDuration } from "./rules/duration.ts";
+import { type Ended, untilPublished } from "./until-published.ts";
 import { type Stores, withStores } from "./with-core.ts";
 import { withPlatform } from "./with-platform.ts";
 
@@ -22,7 +22,6 @@ import { withPlatform } from "./with-platform.ts";
 const REDIS_WITHIN_MS = 5_000;
 /** For the POST and its repeats; the waiting for the end comes after. */
 const RUN_WITHIN_MS = 60_000;
-const LOOK_EVERY_MS = 1_000;
 
 /** What `run` was asked for. */
 export interface RunArguments {
@@ -35,15 +34,15 @@ export interface RunArguments {
   readonly key?: string;
   /** Until it has ended and all its publish tasks have. */
   readonly wait: boolean;
+  /** No longer than this, from the start of the command; default: however long it takes. */
+  readonly timeoutMs?: number;
   readonly json: boolean;
 }
 
-/** How the job group of a run stands at the end of a wait. */
-interface Ended {
-  readonly outcome: string;
-  readonly words: string;
-  readonly summary: string;
-  readonly good: boolean;
+/** What a run is to look like, and what ends the wait for it: its reason is told by whoever aborts it. */
+export interface RunSurroundings {
+  readonly look?: Look;
+  readonly interrupted?: AbortSignal;
 }
 
 /**
@@ -55,9 +54,13 @@ export async function runRun(
   config: Config,
   log: Logger,
   tell: (words: string) => void,
-  look: Look = PLAIN,
+  { look = PLAIN, interrupted = new AbortController().signal }: RunSurroundings = {},
 ): Promise<Said> {
-  const { key = newRunKey(), recipeId, parameters, format, path, json } = args;
+  const { key = newRunKey(), recipeId, parameters, format, path, timeoutMs } = args;
+  const over = AbortSignal.any([
+    interrupted,
+    ...(timeoutMs === undefined ? [] : [AbortSignal.timeout(timeoutMs)]),
+  ]);
   return withPlatform(config, "run", (platform) =>
     withStores(config, log, async (stores) => {
       const { connections, keys } = stores;
@@ -67,21 +70,36 @@ export async function runRun(
       const asker = { who: userInfo().username, role: "command line", from: hostname() } as const;
       const asked = { key, recipeId, parameters, ...(format && { format }), ...(path && { path }) };
       const run = runJobOf(stores, records, platform, config, log);
-      const result = await run(asked, asker, AbortSignal.timeout(RUN_WITHIN_MS));
+      const result = await run(asked, asker, { ms: RUN_WITHIN_MS, signal: over });
       const { jobGroupId } = result.kind === "running" ? result : {};
       let ended: Ended | undefined;
       if (args.wait && jobGroupId !== undefined) {
-        if ((await livingProcesses(connections.ingest, keys)).length === 0)
-          tell("No process of the relay lives: start one, or nothing is published");
-        ended = await untilEnded(records, platform, jobGroupId, tell);
+        const living = await livingProcesses(connections.ingest, keys).catch(() => undefined);
+        if (living?.length === 0) tell("No process of the relay lives: start one, or nothing is published");
+        ended = await untilPublished(jobGroupId, { records, platform, tell, signal: over });
       }
-      const text = json
-        ? JSON.stringify({ ...result, idempotencyKey: key, ...(ended && { ended }) }, undefined, 2)
-        : tellRun(result, key, ended, args, look);
-      // What was to be waited for and cannot be named was not seen to be published.
-      return { text, ok: result.kind === "running" && (args.wait ? ended?.good === true : true) };
+      return say(result, key, ended, args, look, interrupted.aborted);
     }),
   );
+}
+
+function say(
+  result: RunResult,
+  key: string,
+  ended: Ended | undefined,
+  args: RunArguments,
+  look: Look,
+  isInterrupted: boolean,
+): Said {
+  const isOut = args.wait && result.kind === "running" && result.jobGroupId !== undefined && !ended;
+  const cut = isInterrupted ? "interrupted" : isOut ? "timed out" : undefined;
+  const answer = documentOf(answerOf(result, key));
+  const text = args.json
+    ? JSON.stringify({ ...answer, ...(args.wait && { ended: ended ?? null }) }, undefined, 2)
+    : tellRun(result, key, ended, args, look, cut);
+  // What was to be waited for and cannot be named was not seen to be published.
+  const ok = result.kind === "running" && (args.wait ? ended?.good === true : true);
+  return { text, ok, ...(!ok && cut && { cut }) };
 }
 
 function runJobOf(
@@ -105,42 +123,18 @@ function runJobOf(
   });
 }
 
-/** The record tells all: it is dispatch that asks the platform. */
-async function untilEnded(
-  records: Pick<CompletionRecords, "read">,
-  platform: Pick<DesignerCloud, "getJobGroup">,
-  jobGroupId: number,
-  tell: (words: string) => void,
-): Promise<Ended> {
-  let told = "";
-  for (;;) {
-    const { completion, tasks } = await records.read(jobGroupId);
-    const { words: summary, published, superseded } = summariseJobGroup(tasks);
-    const { outcome = "open", words = "" } = completion ?? {};
-    if (outcome !== "open" && tasks.every(({ record }) => hasEnded(record.state))) {
-      const good = outcome === "dispatched" && published + superseded === tasks.length;
-      return { outcome, words, summary, good };
-    }
-    const now =
-      outcome === "open"
-        ? await platform.getJobGroup(jobGroupId).then(
-            ({ status }) => `Job group ${jobGroupId} is ${status} on the platform`,
-            (error: unknown) => (error instanceof Error ? error.message : String(error)),
-          )
-        : `Job group ${jobGroupId}: ${summary}`;
-    if (now !== told) tell(now);
-    told = now;
-    await wait(LOOK_EVERY_MS);
-  }
-}
-
 function tellRun(
   result: RunResult,
   key: string,
   ended: Ended | undefined,
-  { wait: waits, key: given }: RunArguments,
+  { wait: waits, key: given, timeoutMs = 0 }: RunArguments,
   { paint }: Look,
+  cut: Said["cut"],
 ): string {
+  const again =
+    given === undefined
+      ? `say --key ${key} when you ask again, then it runs once`
+      : "ask again with the same --key";
   switch (result.kind) {
     case "running": {
       const line = `${result.repeated ? paint("warn", "REPEATED") : paint("good", "RUNNING")}: ${result.words}`;
@@ -149,21 +143,24 @@ function tellRun(
         return `${line}\n${end}: ${ended.outcome === "dispatched" ? ended.summary : ended.words}`;
       }
       const { jobGroupId } = result;
-      if (waits || jobGroupId === undefined) return line;
+      if (jobGroupId === undefined) return line;
+      if (waits) {
+        const why =
+          cut === "interrupted" ? "you stopped waiting" : `not ended within ${formatDuration(timeoutMs)}`;
+        return `${line}\n${paint("warn", "GOES ON")}: ${why}; the job goes on, and is published by the rules. How it stands: publish-relay status ${jobGroupId}`;
+      }
       const then = result.repeated ? "How it stands" : "When it has ended it is published by the rules";
       return `${line} ${then}: publish-relay status ${jobGroupId}`;
     }
-    case "conflict":
+    case "reused":
     case "refused":
       return `${paint("bad", "NOT STARTED")}: ${result.words}`;
-    case "later": {
-      const again =
-        given === undefined
-          ? `say --key ${key} when you ask again, then it runs once`
-          : "ask again with the same --key";
+    case "too-late":
+    case "in-flight":
+      return `${paint("bad", "NOT KNOWN")}: ${result.words}`;
+    case "later":
       return result.mayRun
         ? `${paint("bad", "NOT KNOWN")}: ${result.words}. It may have been started: ${again}`
         : `${paint("bad", "NOT STARTED")}: ${result.words}. Ask again`;
-    }
   }
 }

@@ -1,8 +1,9 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
 import { EXIT_CODES, notEmpty, wholeNumber } from "./command-words.ts";
 import type { ConnectionsArguments } from "./connections-command.ts";
-import { RUN_FORMATS, runKey } from "./http/run-schema.ts";
+import { RUN_FORMATS, runBody, runKey } from "./http/run-schema.ts";
 import type { InitArguments } from "./init-command.ts";
+import { parseDuration } from "./rules/duration.ts";
 import type { RunArguments } from "./run-command.ts";
 
 /** What the commands do that look into the tenant, or run something there. */
@@ -82,7 +83,8 @@ function addRun(program: Command, actions: TenantActions): void {
     .option("--path <uri>", "where that is written (default: beside the recipe's last results)", notEmpty)
     .option("--key <text>", "names the run: the same key runs once (default: a new one)", key)
     .option("--wait", "until it has ended and its publish tasks have", false)
-    .option("--json", "for scripts", false)
+    .option("--timeout <duration>", "with --wait: no longer than this (10m)", duration)
+    .option("--json", "for scripts: what POST /v1/runs answers, and with --wait how it ended", false)
     .addHelpText(
       "after",
       `
@@ -90,16 +92,20 @@ The same --key never runs anything twice, however often it is asked. With --form
 result in place of the recipe's own outputs; the platform does not check it before the job runs.
 
 Examples:
-  publish-relay run 27 --wait
+  publish-relay run 27 --wait --timeout 30m
   publish-relay run 27 --param country=Germany --key orders-2026-11-24
   publish-relay run 27 --format avro --json
 
 Ends with 1 when it was not started, or it is not known whether it was; with --wait also when the job failed or
-not all of its results were published.
+not all of its results were published. A wait that ends before the job does ends with 124 after --timeout, with
+130 after Ctrl-C and 143 after SIGTERM; the job goes on, and is published all the same.
 ${EXIT_CODES}`,
     )
     .action((recipeId: number, options: RunOptions, command: Command) => {
-      const { param, format, path, key: named, wait, json } = options;
+      const { param, format, path, key: named, wait, timeout, json } = options;
+      if (timeout !== undefined && !wait) command.error("error: --timeout goes with --wait");
+      const { error } = runBody.safeParse({ recipeId, parameters: param });
+      if (error) command.error(`error: --param: ${error.issues.map(({ message }) => message).join("; ")}`);
       if (path !== undefined && format === undefined) command.error("error: --path goes with --format");
       return actions.run({
         recipeId,
@@ -109,12 +115,20 @@ ${EXIT_CODES}`,
         ...(format !== undefined && { format }),
         ...(path !== undefined && { path }),
         ...(named !== undefined && { key: named }),
+        ...(timeout !== undefined && { timeoutMs: timeout }),
       });
     });
 }
 
 interface RunOptions extends Pick<RunArguments, "format" | "path" | "key" | "wait" | "json"> {
   readonly param: Readonly<Record<string, string>>;
+  readonly timeout?: number;
+}
+
+function duration(text: string): number {
+  const ms = parseDuration(text);
+  if (!ms) throw new InvalidArgumentError("It must be a duration like 90s or 10m.");
+  return ms;
 }
 
 function parameter(text: string, before: Readonly<Record<string, string>>): Record<string, string> {

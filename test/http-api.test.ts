@@ -320,6 +320,35 @@ describe("POST /v1/runs", () => {
     expect(new Set(keys).size).toBe(2);
   });
 
+  it("takes a key in quotes, as the header is specified, for the same as the bare one", async () => {
+    const { asked, run } = takes();
+    const { call } = await start({ run });
+    for (const key of ["k-1", '"k-1"', String.raw`"say \"k\""`])
+      await call("POST", "/v1/runs", { recipeId: 27 }, "t0ken", { "idempotency-key": key });
+    expect(asked.filter((_, n) => n % 2 === 0)).toMatchObject([
+      { key: "k-1" },
+      { key: "k-1" },
+      { key: 'say "k"' },
+    ]);
+  });
+
+  it.each([
+    ["reused", { kind: "reused" }, 422, false, null],
+    ["under way", { kind: "in-flight", retryAfterMs: 1_200 }, 409, true, "2"],
+    ["of unknown outcome too long ago", { kind: "too-late" }, 409, true, null],
+    ["refused by the platform", { kind: "refused", mayRun: false, status: 400 }, 422, false, null],
+    ["not sent", { kind: "later", mayRun: false, retryAfterMs: 7_000 }, 503, false, "7"],
+  ] as const)(
+    "answers a run that is %s as a problem with its key",
+    async (_, outcome, status, mayRun, after) => {
+      const { call } = await start({ run: async () => ({ ...outcome, words: "Because" }) });
+      const answer = await call("POST", "/v1/runs", { recipeId: 27 }, "t0ken", { "idempotency-key": "k" });
+      expect(answer.headers.get("content-type")).toBe("application/problem+json");
+      expect(answer.headers.get("retry-after")).toBe(after);
+      expect(await answer.json()).toMatchObject({ status, idempotencyKey: "k", mayRun });
+    },
+  );
+
   it("refuses two keys that differ, and one that is none", async () => {
     const { asked, run } = takes();
     const { call } = await start({ run });
@@ -329,6 +358,10 @@ describe("POST /v1/runs", () => {
     expect(await detail(await both, 400)).toContain("differ: send one of them");
     const long = call("POST", "/v1/runs", { recipeId: 27 }, "t0ken", { "idempotency-key": "x".repeat(201) });
     expect(await detail(await long, 400)).toContain("1 to 200 characters");
+    for (const key of ["", '"', '"open', '"a"b"', '""', "caf\u00e9", "a\tb"]) {
+      const answer = await call("POST", "/v1/runs", { recipeId: 27 }, "t0ken", { "idempotency-key": key });
+      expect([key, await detail(answer, 400)]).toEqual([key, expect.stringContaining("1 to 200 characters")]);
+    }
     expect(asked).toEqual([]);
   });
 });

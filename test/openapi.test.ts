@@ -128,7 +128,7 @@ test("runs are answered as it says: started, repeated, refused, or not to be tol
   await expectAnswer(route, 202, order({ recipeId: 27, idempotencyKey: "a" }));
   const again = await expectAnswer(route, 202, order({ recipeId: 27, idempotencyKey: "a" }));
   expect(again).toMatchObject({ repeated: true });
-  await expectAnswer(route, 409, order({ recipeId: 28, idempotencyKey: "a" }));
+  await expectAnswer(route, 422, order({ recipeId: 28, idempotencyKey: "a" }));
   await expectAnswer(route, 404, order({ recipeId: 99 }));
   await expectAnswer(route, 422, order({ recipeId: 30, format: "avro" }));
   for (const body of [

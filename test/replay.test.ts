@@ -180,6 +180,42 @@ test.each(CASES)(
   40_000,
 );
 
+const FORCED = { force: true, reason: "the table was emptied" };
+test.each([
+  ["completed", 0, 2],
+  ["failed", 1, 2],
+  ["parked", 0, 1],
+  ["evicted", 0, 2],
+] as const)(
+  "replay of a job group that is %s: the PUTs that reach the platform are %i, and by force with a reason %i",
+  async (kind, puts, forcedPuts) => {
+    const site = await open();
+    const { simulator } = site;
+    const id = simulator.createJobGroup();
+    if (kind === "failed") simulator.addFault({ ...REFUSED, jobGroupId: id, connection: 2 });
+    if (kind === "parked") simulator.addFault({ kind: "stuck", jobGroupId: id, connection: 2, times: 1 });
+    const relay = await site.start();
+    await relay.report(id);
+    const tasks = await site.ended(id, 2);
+    const sales = kind === "failed" || kind === "parked" ? kind : "published";
+    expect(statesOf(tasks)).toEqual(["finance published", `sales ${sales}`]);
+    if (kind === "evicted") await evictJobs(site, id, TARGETS);
+    for (const [choice, expected] of [
+      [{}, puts],
+      [FORCED, forcedPuts],
+    ] as const) {
+      simulator.clearRequests();
+      const dry = await replay(site, { ...choice, jobGroupIds: [id] });
+      expect(dry.lines.filter(({ does }) => does === "publish")).toHaveLength(expected);
+      expect(site.puts(id)).toHaveLength(0);
+      await replay(site, { ...choice, jobGroupIds: [id], yes: true });
+      await allEnded(site, [id]);
+      expect(site.puts(id)).toHaveLength(expected);
+    }
+  },
+  30_000,
+);
+
 test("who replayed a task, and why, is kept with it", async () => {
   const site = await open();
   const id = site.simulator.createJobGroup();

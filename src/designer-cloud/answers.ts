@@ -24,6 +24,7 @@ export type PlatformFlow = z.output<typeof flowAnswer>;
 export type PlatformConnection = z.output<typeof connectionAnswer>;
 /** A connection as the list tells it. */
 export type ListedConnection = z.output<typeof listedConnection>;
+export type PlatformOwnRuns = z.output<typeof ownRunsAnswer>;
 /** One page of the job groups that ended, and how many there are in all, if that was told. */
 export type PlatformFinished = z.output<typeof finishedAnswer>;
 
@@ -60,6 +61,15 @@ export const jobGroupAnswer = z
   }));
 
 export const jobLibraryAnswer = z.object({ data: z.array(jobGroupAnswer) }).transform((list) => list.data);
+
+/** A page of the list; `isAll`: there are no more. */
+export const ownRunsAnswer = z
+  .object({ data: z.array(jobGroupAnswer), count: z.number().nullish().catch(undefined) })
+  .transform(({ data: runs, count }) => ({
+    runs,
+    // A page is 25 rows by default; how many it has at most is not known, and hardly fewer.
+    isAll: typeof count === "number" ? runs.length >= count : runs.length < 25,
+  }));
 
 const finishedRow = z
   .object({ id, status: text, ranfor: text, createdAt: time.nullish().catch(undefined), updatedAt: time })

@@ -12,12 +12,14 @@ import {
   jobsAnswer,
   type ListedConnection,
   outputsAnswer,
+  ownRunsAnswer,
   type PlatformConnection,
   type PlatformFinished,
   type PlatformFlow,
   type PlatformJob,
   type PlatformJobGroup,
   type PlatformOutputs,
+  type PlatformOwnRuns,
   type PlatformRecipe,
   publishAnswer,
   recipeAnswer,
@@ -118,8 +120,11 @@ export interface DesignerCloud {
   ): Promise<PublishStarted>;
   /** All connections that the token's user sees, as far as their rows can be read. Source: GET /v4/connections. */
   listConnections(signal?: AbortSignal): Promise<ListedConnection[]>;
-  /** The newest job groups that the token's user started by the API, ended or not, at most 50. Source: GET /v4/jobLibrary. */
-  listOwnRuns(signal?: AbortSignal): Promise<PlatformJobGroup[]>;
+  /**
+   * The newest job groups that the token's user started by the API, ended or not, at most 50; `isAll`: there are no more.
+   * Source: GET /v4/jobLibrary; not tried on a live tenant, so no filter is to be relied on.
+   */
+  listOwnRuns(signal?: AbortSignal): Promise<PlatformOwnRuns>;
   /** The paths of the tenant's own OpenAPI document. Source: GET /v4/open-api-spec. */
   listApiPaths(signal?: AbortSignal): Promise<string[]>;
   /** Runs a recipe; see `startRun`. */
@@ -169,8 +174,8 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
     listConnections: (signal) => listAll((page) => get(`/v4/connections?${page}`, connectionsAnswer, signal)),
     listOwnRuns: (signal) =>
       get(
-        "/v4/jobLibrary?limit=50&sort=-id&ranfor=recipe&ranfrom=api&runBy=currentUser",
-        jobLibraryAnswer,
+        "/v4/jobLibrary?limit=50&sort=-id&ranfor=recipe&ranfrom=api&runBy=currentUser&includeCount=true",
+        ownRunsAnswer,
         signal,
       ),
     listApiPaths: (signal) => get("/v4/open-api-spec", apiDocumentAnswer, signal),

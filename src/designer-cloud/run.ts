@@ -31,7 +31,9 @@ export async function startRun(
   const name = { kind: "run", method: "POST", path: "/v4/jobGroups" } as const;
   const headers = { "x-execution-id": executionId };
   try {
-    const { value } = await callPlatform(deps, name, idAnswer, { body, headers, signal });
+    // A parameter may be a secret, and a platform that refuses may repeat what it was sent.
+    const secrets = Object.values(parameters);
+    const { value } = await callPlatform(deps, name, idAnswer, { body, headers, signal, secrets });
     return { kind: "started", jobGroupId: value.id };
   } catch (error) {
     if (error instanceof PlatformError && error.failure.status === 304) return { kind: "ran already" };

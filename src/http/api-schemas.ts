@@ -73,6 +73,10 @@ export const problem = z
     detail: z.string().meta({ description: "What to change." }),
     requestId: z.string().optional().meta({ description: "Names the request in the relay's log." }),
     idempotencyKey: z.string().optional().meta({ description: "Of a run: ask again with it." }),
+    mayRun: z
+      .boolean()
+      .optional()
+      .meta({ description: "Of a run: true when it may have been started all the same." }),
     results: results.optional().meta({ description: "With the 503 of a batch: one for each report." }),
   })
   .meta({ id: "Problem", description: "RFC 9457 problem details." });

@@ -184,9 +184,11 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
     operationId: "run",
     summary: "Run a recipe on the platform, once per key",
     description:
-      "When the job group has ended it is published by the rules as any other. Sending the same again with the same key is always safe: nothing runs twice.",
+      "When the job group has ended it is published by the rules as any other. Sending the same again with the same key is always safe: nothing runs twice. The answer names the key as idempotencyKey.",
     requestParams: {
-      header: z.object({ "Idempotency-Key": runKey.optional().meta({ description: "As idempotencyKey." }) }),
+      header: z.object({
+        "Idempotency-Key": runKey.optional().meta({ description: "As idempotencyKey; bare or in quotes." }),
+      }),
     },
     requestBody: { required: true, content: { "application/json": { schema: runBody } } },
     responses: {
@@ -194,9 +196,9 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
       ...problems({
         ...BODY_PROBLEMS,
         404: "The platform knows no such recipe.",
-        409: "The key was used for another run, or for one of unknown outcome too long ago.",
+        409: "Another call with this key is under way (Retry-After says when to ask again), or one of unknown outcome was too long ago.",
         413: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
-        422: "The platform refuses the run, or it cannot be told where the result is to be written; detail has its words.",
+        422: "The key was used for another run; or the platform refuses the run, or it cannot be told where the result is to be written; detail has its words.",
         503: "The platform or Redis does not answer, or the platform's quota is used up. Ask again with the same key, which the answer names as idempotencyKey.",
       }),
     },

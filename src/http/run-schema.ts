@@ -54,7 +54,8 @@ export const runBody = z
 export const runStarted = z
   .looseObject({
     jobGroupId: z.int().nullable().meta({
-      description: "null: it was started by an earlier call, and which job group it is cannot be told.",
+      description:
+        "null: it was started by an earlier call, and which job group it is cannot be told; it is published when a webhook or the poller reports it.",
     }),
     repeated: z
       .boolean()

@@ -172,7 +172,7 @@ function foreseeAgain(
 const MEANING: Readonly<Record<Action, string>> = {
   load: "its rows will be in the table twice (load appends)",
   createAndLoad: "its rows will be loaded once more, into the table or into another one (createAndLoad)",
-  create: "create fails if the table is there, or makes another one",
+  create: "another table is made, an empty one, or it fails since the table is there (create)",
   truncateAndLoad: "the table is emptied and loaded with the same results",
   dropAndLoad: "the table is dropped and made with the same results",
   upsert: "the same results are merged into the table again",

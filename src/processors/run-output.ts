@@ -1,4 +1,14 @@
-import type { RunDeps, RunOrder, RunResult } from "./run-recipe.ts";
+/** What is asked of the platform to choose an output. */
+export interface OutputPlatform {
+  listRecent(
+    limit: number,
+    signal?: AbortSignal,
+  ): Promise<readonly { readonly id: number; readonly recipeId?: number }[]>;
+  listOutputs(
+    jobGroupId: number,
+    signal?: AbortSignal,
+  ): Promise<{ readonly files: readonly { readonly uri: string; readonly isPrimaryOutput?: boolean }[] }>;
+}
 
 const RECENT = 50;
 
@@ -8,14 +18,22 @@ const RECENT = 50;
  * Rejects with `PlatformError` when the platform does not tell.
  */
 export async function chooseOutput(
-  { recipeId, format, path }: RunOrder,
-  { platform, isOurs, signal }: Pick<RunDeps, "platform" | "isOurs" | "signal">,
-): Promise<{ path: string; format: string } | RunResult | undefined> {
+  { recipeId, format, path }: { readonly recipeId: number; readonly format?: string; readonly path?: string },
+  {
+    platform,
+    startedBy,
+    signal,
+  }: {
+    readonly platform: OutputPlatform;
+    readonly startedBy: (jobGroupId: number) => Promise<string | undefined>;
+    readonly signal: AbortSignal;
+  },
+): Promise<{ path: string; format: string } | NoOutput | undefined> {
   if (format === undefined) return undefined;
   const recent = (await platform.listRecent(RECENT, signal)).filter((group) => group.recipeId === recipeId);
   let own: (typeof recent)[number] | undefined;
   for (const group of recent) {
-    if (await isOurs(group.id)) continue;
+    if ((await startedBy(group.id)) !== undefined) continue;
     own = group;
     break;
   }
@@ -26,7 +44,14 @@ export async function chooseOutput(
   const primary = files.find(({ isPrimaryOutput }) => isPrimaryOutput) ?? files[0];
   if (primary) return { path: beside(primary.uri, format), format };
   const words = `Where the ${format} result is to be written cannot be told: recipe ${recipeId} has no results among the last ${RECENT} job groups. Say where as path.`;
-  return { kind: "refused", words };
+  return { kind: "refused", mayRun: false, words };
+}
+
+/** Nothing can be asked for. */
+interface NoOutput {
+  readonly kind: "refused";
+  readonly mayRun: false;
+  readonly words: string;
 }
 
 const endingOf = (uri: string): string | undefined => /\.([^./]+)$/.exec(uri)?.[1]?.toLowerCase();

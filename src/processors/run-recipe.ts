@@ -1,10 +1,13 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { PlatformError } from "../errors.ts";
-import type { AskedRun } from "../queues/run-store.ts";
-import { chooseOutput } from "./run-output.ts";
+import type { RunBefore, RunStore } from "../queues/run-store.ts";
+import { type FindRunDeps, findRun, newestRun } from "./find-run.ts";
+import { chooseOutput, type OutputPlatform } from "./run-output.ts";
 
 /** What is asked of the platform. */
-export interface RunPlatform {
+export interface RunPlatform
+  extends OutputPlatform,
+    Pick<FindRunDeps["platform"], keyof FindRunDeps["platform"]> {
   runRecipe(
     request: {
       readonly recipeId: number;
@@ -14,35 +17,18 @@ export interface RunPlatform {
     executionId: string,
     signal?: AbortSignal,
   ): Promise<{ readonly kind: "started"; readonly jobGroupId: number } | { readonly kind: "ran already" }>;
-  listOwnRuns(signal?: AbortSignal): Promise<readonly ListedRun[]>;
-  listRecent(limit: number, signal?: AbortSignal): Promise<readonly ListedRun[]>;
-  listOutputs(
-    jobGroupId: number,
-    signal?: AbortSignal,
-  ): Promise<{ readonly files: readonly { readonly uri: string; readonly isPrimaryOutput?: boolean }[] }>;
 }
 
-interface ListedRun {
-  readonly id: number;
-  readonly recipeId?: number;
-  readonly createdAt: number;
-}
-
-export interface RunDeps {
+export interface RunDeps extends Pick<FindRunDeps, "startedBy"> {
   readonly platform: RunPlatform;
-  readonly runs: {
-    ask(executionId: string, request: string): Promise<AskedRun>;
-    look(executionId: string): Promise<number | undefined>;
-    started(executionId: string, jobGroupId: number): Promise<void>;
-    forget(executionId: string): Promise<void>;
-  };
+  readonly runs: RunStore;
   /** Has the relay look at the job group until it has ended, and publish it. Reporting it again changes nothing. */
   readonly report: (jobGroupId: number) => Promise<unknown>;
-  /** Was the job group started by a run of the relay's? */
-  readonly isOurs: (jobGroupId: number) => Promise<boolean>;
-  /** Was the job group started by another run of the relay's? */
-  readonly isOthers: (jobGroupId: number) => Promise<boolean>;
   readonly signal: AbortSignal;
+  /** Names this call, as who has the turn. */
+  readonly holder: string;
+  /** A call that died holds up others with its key for so long; longer than a call takes. */
+  readonly holdMs: number;
   /** Default one second. */
   readonly pauseMs?: number;
 }
@@ -67,9 +53,19 @@ export type RunResult =
       readonly repeated: boolean;
       readonly words: string;
     }
-  /** The key was used for another run, or too long ago. */
-  | { readonly kind: "conflict"; readonly words: string }
-  | { readonly kind: "refused"; readonly status?: number; readonly words: string }
+  /** The key was used for another run. */
+  | { readonly kind: "reused"; readonly words: string }
+  /** Another call with the key is under way. */
+  | { readonly kind: "in-flight"; readonly retryAfterMs: number; readonly words: string }
+  /** Whether it was started is not known, and cannot be asked any more. */
+  | { readonly kind: "too-late"; readonly words: string }
+  /** `mayRun`: not by this call, but an earlier one may have started it. */
+  | {
+      readonly kind: "refused";
+      readonly mayRun: boolean;
+      readonly status?: number;
+      readonly words: string;
+    }
   /** Ask again with the same key; `mayRun` when it may have been started. */
   | {
       readonly kind: "later";
@@ -85,50 +81,90 @@ const TRIES = 3;
  * again.
  */
 const REMEMBERED_MS = 60 * 60_000;
-/** How far the platform's clock may be behind ours. */
-const SKEW_MS = 60_000;
+/** So long a call waits for another one with its key, and looks so often. */
+const TURN_WITHIN_MS = 5_000;
+const LOOK_EVERY_MS = 100;
 
 /**
  * Runs a recipe once per execution id, however often it is asked. What the platform does is told in the result; rejects
  * when Redis does not answer, and before the POST then nothing ran.
  */
 export async function runRecipe(order: RunOrder, deps: RunDeps): Promise<RunResult> {
-  const { executionId } = order;
-  const asked = await deps.runs.ask(executionId, requestOf(order));
-  if (asked.request !== requestOf(order)) {
-    return { kind: "conflict", words: "This idempotency key was used for another run: take a new one." };
+  const { runs, holder } = deps;
+  const sent = await takeTurn(order, deps);
+  if (sent && "kind" in sent) return sent;
+  try {
+    const result = await runInTurn(order, sent, deps);
+    // Whoever asks again then asks for the first time.
+    if ((result.kind === "refused" || result.kind === "later") && !result.mayRun)
+      await runs.forget(order.executionId, holder);
+    return result;
+  } finally {
+    // It passes by itself.
+    await runs.release(order.executionId, holder).catch(() => {});
   }
-  if (asked.jobGroupId !== undefined) return running(asked.jobGroupId, true, deps);
-  if (!asked.isFirst && asked.ageMs > REMEMBERED_MS) {
+}
+
+interface Sent {
+  readonly before: RunBefore;
+  readonly agoMs: number;
+}
+
+/** One call at a time sends; what earlier ones sent, if any did, or what there is to say already. */
+async function takeTurn(order: RunOrder, deps: RunDeps): Promise<RunResult | Sent | undefined> {
+  const { runs, holder, holdMs, signal } = deps;
+  const request = requestOf(order);
+  const until = Date.now() + TURN_WITHIN_MS;
+  for (;;) {
+    const asked = await runs.ask(order.executionId, request, { holder, holdMs });
+    if (!asked.isSame)
+      return { kind: "reused", words: "This idempotency key was used for another run: take a new one." };
+    if (asked.jobGroupId !== undefined) return running(asked.jobGroupId, true, deps);
+    if (asked.isTurn) return asked.sent;
+    if (Date.now() > until || !(await pause(LOOK_EVERY_MS, signal))) {
+      const words = "Another call with this idempotency key is under way. Ask again: it runs once";
+      return { kind: "in-flight", retryAfterMs: Math.min(asked.heldMs, TURN_WITHIN_MS), words };
+    }
+  }
+}
+
+async function runInTurn(order: RunOrder, sent: Sent | undefined, deps: RunDeps): Promise<RunResult> {
+  if (sent && sent.agoMs > REMEMBERED_MS) {
     const words =
       "Whether the run of this idempotency key was started was never told, and that was more than an hour ago: look for it on the platform, and take a new key to run the recipe again.";
-    return { kind: "conflict", words };
+    return { kind: "too-late", words };
   }
   const output = await chooseOutput(order, deps).catch(resultOf);
-  if (output && "kind" in output) return unlessRan(output, !asked.isFirst, order, deps);
-  return send(order, output, asked, deps);
+  if (output && "kind" in output) return sent ? afterEarlier(output) : output;
+  return send(order, output, sent, deps);
 }
 
 async function send(
   order: RunOrder,
   output: { readonly path: string; readonly format: string } | undefined,
-  asked: AskedRun,
+  sent: Sent | undefined,
   deps: RunDeps,
 ): Promise<RunResult> {
   const { executionId, recipeId, parameters } = order;
   const { platform, runs, signal, pauseMs = 1_000 } = deps;
-  let mayRun = !asked.isFirst;
+  let before = sent?.before ?? (await newestRun(deps));
+  if (!sent) await runs.sending(executionId, before);
+  let mayRun = sent !== undefined;
   for (let n = 1; ; n++) {
     try {
       const request = { recipeId, parameters, ...(output && { output }) };
       const answer = await platform.runRecipe(request, executionId, signal);
-      // After an answer that was lost, it was this call that started it.
-      if (answer.kind === "ran already") return await findRun(order, asked, !asked.isFirst || !mayRun, deps);
+      if (answer.kind === "ran already") {
+        // Nothing was sent by this record: what was known of that run is lost, and with it when it was.
+        if (!mayRun) await runs.sending(executionId, (before = "not known"));
+        // After an answer that was lost, it was this call that started it.
+        return await nameRun(order, before, sent !== undefined || !mayRun, deps);
+      }
       await runs.started(executionId, answer.jobGroupId);
-      return await running(answer.jobGroupId, !asked.isFirst, deps);
+      return await running(answer.jobGroupId, sent !== undefined, deps);
     } catch (error) {
       const result = resultOf(error);
-      if (result.kind !== "later" || !result.mayRun) return unlessRan(result, mayRun, order, deps);
+      if (result.kind !== "later" || !result.mayRun) return mayRun ? afterEarlier(result) : result;
       mayRun = true;
       // Not blindly: the platform runs an execution id once, and answers 304 to the next.
       if (n === TRIES || !(await pause(pauseMs, signal))) return result;
@@ -137,45 +173,32 @@ async function send(
 }
 
 /** By this call nothing runs; but an earlier one with the key may have started it all the same. */
-async function unlessRan(
-  result: RunResult,
-  mayRun: boolean,
-  { executionId }: RunOrder,
-  { runs }: RunDeps,
-): Promise<RunResult> {
-  if (!mayRun) await runs.forget(executionId);
-  else if (result.kind === "later") return { ...result, mayRun };
-  else if (result.kind === "refused")
-    return { ...result, words: `${result.words}. An earlier call with this key may have started the run` };
-  return result;
+function afterEarlier(result: Failed): RunResult {
+  if (result.kind === "later") return { ...result, mayRun: true };
+  const words = `${result.words}. An earlier call with this key may have started the run`;
+  return { ...result, mayRun: true, words };
 }
 
 /** The platform says that the execution id ran, and not as what. */
-async function findRun(
+async function nameRun(
   { executionId, recipeId }: RunOrder,
-  asked: AskedRun,
+  before: RunBefore,
   repeated: boolean,
   deps: RunDeps,
 ): Promise<RunResult> {
-  const { runs, platform, signal, pauseMs = 1_000 } = deps;
-  for (let n = 1; n <= TRIES; n++) {
-    // Whoever asked at the same time may know it.
-    const known = await runs.look(executionId);
-    if (known !== undefined) return running(known, repeated, deps);
-    const found: number[] = [];
-    const listed = await platform.listOwnRuns(signal).catch(nothingUnlessPlatform);
-    for (const run of listed) {
-      const fits = run.recipeId === recipeId && run.createdAt >= asked.askedAt - SKEW_MS;
-      if (fits && !(await deps.isOthers(run.id))) found.push(run.id);
-    }
-    const [only, ...more] = found;
-    if (only !== undefined && more.length === 0) {
-      await runs.started(executionId, only);
-      return running(only, repeated, deps);
-    }
-    if (n < TRIES && !(await pause(pauseMs, signal))) break;
+  const { pauseMs = 1_000 } = deps;
+  const known = await deps.runs.look(executionId);
+  if (known !== undefined) return running(known, repeated, deps);
+  const found = await findRun(recipeId, before, { ...deps, pauseMs });
+  if (found !== undefined) {
+    await deps.runs.started(executionId, found);
+    return running(found, repeated, deps);
   }
-  const words = `Recipe ${recipeId} was started with this key, once. Which job group it is cannot be told: it is published when a webhook or the poller reports it.`;
+  const why =
+    before === "not known"
+      ? "The platform says that this key ran before, so nothing was started now; the relay knows nothing of when"
+      : "The platform says that this key ran, once";
+  const words = `${why}. Which job group it is cannot be told: look there for a job of recipe ${recipeId} that was started by the API. It is published when a webhook or the poller reports it.`;
   return { kind: "running", repeated, words };
 }
 
@@ -187,13 +210,15 @@ async function running(jobGroupId: number, repeated: boolean, { report }: RunDep
   return { kind: "running", jobGroupId, repeated, words };
 }
 
-function resultOf(error: unknown): RunResult {
+type Failed = Extract<RunResult, { readonly mayRun: boolean }>;
+
+function resultOf(error: unknown): Failed {
   if (!(error instanceof PlatformError)) throw error;
   const { failure, message: words } = error;
   const { status, retryAfterMs } = failure;
   switch (failure.next) {
     case "refused":
-      return { kind: "refused", words, ...(status !== undefined && { status }) };
+      return { kind: "refused", mayRun: false, words, ...(status !== undefined && { status }) };
     case "unknown":
       return { kind: "later", mayRun: true, words };
     case "gate":
@@ -202,11 +227,6 @@ function resultOf(error: unknown): RunResult {
     case "not-sent":
       return { kind: "later", mayRun: false, words, ...(retryAfterMs !== undefined && { retryAfterMs }) };
   }
-}
-
-function nothingUnlessPlatform(error: unknown): readonly ListedRun[] {
-  if (error instanceof PlatformError) return [];
-  throw error;
 }
 
 /** What the key stands for, so that another run with the same key is told from a repeat. */

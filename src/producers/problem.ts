@@ -11,7 +11,7 @@ export interface Problem {
 }
 
 /**
- * Answers with RFC 9457 problem details; the one place that knows their shape.
+ * Answers with RFC 9457 problem details.
  *
  * `members` are extra members of the document, for clients that look for their own.
  */
@@ -20,18 +20,17 @@ export function sendProblem(
   problem: Problem,
   members?: Readonly<Record<string, unknown>>,
 ): void {
-  const { status, detail, headers } = problem;
-  told.set(res, detail);
-  // about:blank says that the status alone tells the kind; its title then has to be the status' own words.
-  const document = {
-    type: "about:blank",
-    title: STATUS_CODES[status] ?? "Error",
-    status,
-    detail,
-    ...requestOf(res),
-    ...members,
-  };
-  send(res, status, "application/problem+json", JSON.stringify(document), headers);
+  told.set(res, problem.detail);
+  const document = problemDocument(problem, { ...requestOf(res), ...members });
+  send(res, problem.status, "application/problem+json", JSON.stringify(document), problem.headers);
+}
+
+/** The document itself. about:blank says that the status alone tells the kind; its title is then the status' own words. */
+export function problemDocument(
+  { status, detail }: Problem,
+  members?: Readonly<Record<string, unknown>>,
+): Readonly<Record<string, unknown>> {
+  return { type: "about:blank", title: STATUS_CODES[status] ?? "Error", status, detail, ...members };
 }
 
 const told = new WeakMap<ServerResponse, string>();

@@ -82,6 +82,8 @@ export interface Keys {
   };
   /** Hash with a lifetime: a run of a recipe that was asked for by this execution id. */
   run(executionId: string): string;
+  /** String with a lifetime: who has the turn to send it. */
+  runTurn(executionId: string): string;
   /** Stream: what operators did. */
   readonly audit: string;
   /** Stream: the part of it that is about one job group. */
@@ -122,6 +124,7 @@ export function keysOf(namespace: string): Keys {
       turn: `${prefix}:notice-turn`,
     },
     run: (executionId) => `${prefix}:run:${executionId}`,
+    runTurn: (executionId) => `${prefix}:run-turn:${executionId}`,
     audit: `${prefix}:audit`,
     auditOf: (id) => `${prefix}:audit:${id}`,
     queue: (name, suffix) => `${prefix}:${name}:${suffix}`,
