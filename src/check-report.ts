@@ -18,7 +18,7 @@ export interface LiveReport {
 
 /** A check for people: `file:line:column: error: what to change` with the line under it, then tables. */
 export function tellCheck(checked: CheckedRules, live: LiveReport | undefined, look: Look): string {
-  const { file, rules, errors, warnings } = checked;
+  const { file, rules, errors, warnings, notes } = checked;
   const lines = [
     ...errors.map((problem) => showProblem(file, "error", problem)),
     ...warnings.map((problem) => showProblem(file, "warning", problem)),
@@ -27,6 +27,7 @@ export function tellCheck(checked: CheckedRules, live: LiveReport | undefined, l
   return [
     ...lines,
     `${file}: good, version ${rules.version}, ${count(rules.targets.length, "target")}, ${count(rules.rules.length, "rule")}, ${count(warnings.length, "warning")}`,
+    ...notes.map((words) => look.paint("warn", `Note: ${words}`)),
     ...table(
       "Targets",
       ["target", "connection", "schema", "pace", "at once", "freshness"],

@@ -34,7 +34,7 @@ export async function checkRulesFile({
         rules: undefined,
       };
     case "text": {
-      const { rules, errors, warnings } = checkRules(read.text, rulesFile);
+      const { rules, errors, warnings, notes } = checkRules(read.text, rulesFile);
       const advice = `Correct it; publish-relay check ${rulesFile} shows the lines.`;
       const findings = [
         ...errors.map(({ line, column, message }) =>
@@ -56,6 +56,7 @@ export async function checkRulesFile({
           ),
         ),
       ];
+      findings.push(...notes.map((words) => warning("published", words, "Switch one on, or write one.")));
       return { findings, rules };
     }
   }

@@ -67,7 +67,7 @@ async function checkAccess(platform: LivePlatform, signal: AbortSignal): Promise
     const { address, code, gate, next, requestId, status } = failure;
     if (code === "NO_TOKEN")
       return [untested("address", "nothing is asked without a token"), wrong("token", message)];
-    if (address !== undefined) return addressWrong(`${ADDRESS_WORDS[address]} ${message}`);
+    if (address !== undefined) return addressWrong(explainAddress(address, message));
     if (gate === "unauthorized") {
       const refused = `the platform refuses the token: set a good DESIGNER_CLOUD_TOKEN. ${message}`;
       if (requestId !== undefined || code !== `HTTP_${status}`) return [isThere, wrong("token", refused)];
@@ -92,6 +92,11 @@ const addressWrong = (words: string): Finding[] => [
   wrong("address", words),
   untested("token", "the platform was not asked: see the address"),
 ];
+
+/** What to do about the platform's address, before the words of the call that failed. */
+export function explainAddress(trouble: AddressTrouble, message: string): string {
+  return `${ADDRESS_WORDS[trouble]} ${message}`;
+}
 
 const STRANGER =
   "this does not look like Designer Cloud: correct DESIGNER_CLOUD_URL (an address like https://us1.alteryxcloud.com, without a path).";
