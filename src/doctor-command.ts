@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
+import { whereRedisIs } from "./config-summary.ts";
 import type { DoctorFinding } from "./doctor/finding.ts";
 import { checkPlatform, checkTransport, platformLate, platformNotAsked } from "./doctor/platform-checks.ts";
 import { checkRedis, redisAway } from "./doctor/redis-checks.ts";
@@ -46,10 +47,7 @@ export async function runDoctor(
 }
 
 async function askRedis(config: Config, log: Logger, now: () => number): Promise<DoctorFinding[]> {
-  // The address may hold a password.
-  const where = config.redisUrl
-    ? `Redis at ${new URL(config.redisUrl).host}`
-    : `its own Redis under ${config.dataDir}`;
+  const where = whereRedisIs(config);
   try {
     return await withReach(config, log, async (reach) => {
       if (!(await inTime(reach.connections.reached(), REDIS_WITHIN_MS)))

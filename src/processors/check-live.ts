@@ -66,7 +66,10 @@ async function checkAccess(platform: LivePlatform, signal: AbortSignal): Promise
     const { failure, message } = failureOf(error, signal);
     const { address, code, gate, next, requestId, status } = failure;
     if (code === "NO_TOKEN")
-      return [untested("address", "nothing is asked without a token"), wrong("token", message)];
+      return [
+        untested("address", "nothing is asked without a token"),
+        wrong("token", `${NO_TOKEN} ${message}`),
+      ];
     if (address !== undefined) return addressWrong(explainAddress(address, message));
     if (gate === "unauthorized") {
       const refused = `the platform refuses the token: set a good DESIGNER_CLOUD_TOKEN. ${message}`;
@@ -76,7 +79,10 @@ async function checkAccess(platform: LivePlatform, signal: AbortSignal): Promise
     }
     // Refused after the token was let in: the question is not for everybody, or not for this tenant.
     if (next === "refused")
-      return [isThere, untested("token", `whether it is good was not told: ${message}`)];
+      return [
+        isThere,
+        untested("token", `whether it is good was not told: see that its user may use the API. ${message}`),
+      ];
     if (gate === "throttled")
       return [
         untested("address", message),
@@ -97,6 +103,9 @@ const addressWrong = (words: string): Finding[] => [
 export function explainAddress(trouble: AddressTrouble, message: string): string {
   return `${ADDRESS_WORDS[trouble]} ${message}`;
 }
+
+const NO_TOKEN =
+  "there is none to send: correct DESIGNER_CLOUD_TOKEN, or what DESIGNER_CLOUD_TOKEN_FILE names.";
 
 const STRANGER =
   "this does not look like Designer Cloud: correct DESIGNER_CLOUD_URL (an address like https://us1.alteryxcloud.com, without a path).";
@@ -129,7 +138,8 @@ async function checkConnection(
       const words = `the platform knows no connection ${connection}: correct \`connection\`, or share it with the token's user`;
       return [wrong("exists", words)];
     }
-    findings.push(untested("exists", failed.message));
+    const rights = failed.failure.status === 403 ? "share it with the token's user. " : "";
+    findings.push(untested("exists", `${rights}${failed.message}`));
   }
   return [
     ...findings,
