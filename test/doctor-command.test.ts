@@ -320,6 +320,21 @@ test("the webhook: another secret, no relay behind the address, nobody there, an
     expect((await reached({ PUBLIC_URL: relay.url, ...more })).verdict).toBe("not tested");
 });
 
+test("a relay that cannot take webhooks for now is not taken for a stranger", async () => {
+  const site = await openTenant();
+  const problem = httpAnswer(
+    503,
+    { title: "Service unavailable", detail: "Redis does not answer" },
+    { "content-type": "application/problem+json" },
+  );
+  const server = await startWireServer((socket) => void socket.end(problem));
+  expect((await examine(site, { PUBLIC_URL: server.url })).of("webhook reached")).toMatchObject({
+    verdict: "warning",
+    words: expect.stringMatching(/is a relay's, and it answers 503: /),
+    advice: expect.any(String),
+  });
+});
+
 test("a namespace that nobody uses beside one that is used is pointed out", async () => {
   const redis = await startPrivateRedis();
   const site = await openTenant({ redisUrl: redis.url });
