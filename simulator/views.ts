@@ -85,11 +85,14 @@ export function connectionView({ id, name, vendor }: Connection) {
     host,
     port,
     credentialType: "basic",
+    credentialsShared: true,
     isGlobal: true,
     connectParams: { vendor, host, port: String(port), database },
     params: { database },
     createdAt: iso(0),
     updatedAt: iso(0),
+    creator: { id: 1 },
+    updater: { id: 1 },
     workspace: { id: 1 },
   };
 }

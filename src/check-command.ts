@@ -6,7 +6,7 @@ import type { DesignerCloud } from "./designer-cloud/client.ts";
 import { PlatformError } from "./errors.ts";
 import type { Said } from "./explain-command.ts";
 import { type Look, PLAIN } from "./look.ts";
-import { checkLive } from "./processors/check-live.ts";
+import { checkLive, shutBy } from "./processors/check-live.ts";
 import { matchRecent } from "./processors/match-recent.ts";
 import { rulesNeed } from "./rules/lookups.ts";
 import { explainRules } from "./rules/match-rules.ts";
@@ -74,8 +74,8 @@ async function read(file: string): Promise<string> {
 function askPlatform(rules: Rules, config: Config): Promise<LiveReport> {
   return withPlatform(config, "--live", async (client, signal) => {
     const findings = await checkLive(rules.targets, client, signal);
-    if (findings.some(({ check, verdict }) => check === "token" && verdict === "wrong"))
-      return { findings, recentWords: "see the token" };
+    const shut = shutBy(findings);
+    if (shut !== undefined) return { findings, recentWords: `see the ${shut}` };
     return { findings, ...(await askRecent(rules, client, signal)) };
   });
 }

@@ -18,7 +18,7 @@ export interface LiveReport {
 
 /** A check for people: `file:line:column: error: what to change` with the line under it, then tables. */
 export function tellCheck(checked: CheckedRules, live: LiveReport | undefined, look: Look): string {
-  const { file, rules, errors, warnings } = checked;
+  const { file, rules, errors, warnings, notes } = checked;
   const lines = [
     ...errors.map((problem) => tellProblem(file, "error", problem, look)),
     ...warnings.map((problem) => tellProblem(file, "warning", problem, look)),
@@ -28,6 +28,7 @@ export function tellCheck(checked: CheckedRules, live: LiveReport | undefined, l
   return [
     ...lines,
     `${file}: ${look.paint("good", "good")}, version ${rules.version}, ${count(rules.targets.length, "target")}, ${count(rules.rules.length, "rule")}, ${count(warnings.length, "warning")}`,
+    ...notes.map((words) => look.paint("warn", `Note: ${words}`)),
     ...table(
       "Targets",
       ["target", "connection", "schema", "pace", "at once", "freshness"],

@@ -1,4 +1,5 @@
 import { type Action, REPEATABLE_ACTIONS, type Rules, type Target } from "./rules/model.ts";
+import { nothingPublished } from "./rules/nothing-published.ts";
 import { parseRules } from "./rules/parse-rules.ts";
 import type { ResolvedSettings } from "./rules/publication-settings.ts";
 import { RulesError, type RulesProblem } from "./rules/rules-error.ts";
@@ -10,6 +11,8 @@ export interface CheckedRules {
   readonly rules: Rules | undefined;
   readonly errors: readonly RulesProblem[];
   readonly warnings: readonly RulesProblem[];
+  /** What is no mistake, and good to know. */
+  readonly notes: readonly string[];
   readonly publications: readonly CheckedPublication[];
 }
 
@@ -32,10 +35,12 @@ export interface CheckedPublication {
 export function checkRules(text: string, file: string): CheckedRules {
   try {
     const { rules, warned } = parseRules(text, file);
-    return { file, rules, errors: [], warnings: warned, publications: publicationsOf(rules) };
+    const note = nothingPublished(rules);
+    const notes = note === undefined ? [] : [note];
+    return { file, rules, errors: [], warnings: warned, notes, publications: publicationsOf(rules) };
   } catch (error) {
     if (!(error instanceof RulesError)) throw error;
-    return { file, rules: undefined, errors: error.problems, warnings: [], publications: [] };
+    return { file, rules: undefined, errors: error.problems, warnings: [], notes: [], publications: [] };
   }
 }
 

@@ -62,6 +62,10 @@ export function missingSettings(config: Config): string[] {
   ].filter((line): line is string => typeof line === "string");
 }
 
+/** Redis as messages name it; the address may hold a password, so its host alone. */
+export const whereRedisIs = ({ redisUrl, dataDir }: Pick<Config, "redisUrl" | "dataDir">): string =>
+  redisUrl ? `Redis at ${new URL(redisUrl).host}` : `its own Redis under ${dataDir}`;
+
 function maskPassword(url: string): string {
   const parsed = new URL(url);
   if (parsed.password) parsed.password = "***";

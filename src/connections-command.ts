@@ -30,6 +30,9 @@ export async function runConnections(
       ? [`There is no Redshift connection that the token's user sees: make one in Designer Cloud.`]
       : []),
     ...left,
+    ...shown.flatMap(({ id, doubts }) =>
+      doubts.map((words) => `${look.paint("warn", `Connection ${id}`)}: ${words}.`),
+    ),
     "May write: the platform tells it only when something is published.",
   ];
   return { text: lines.join("\n"), ok };

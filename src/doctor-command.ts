@@ -1,10 +1,11 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
-import { missingSettings } from "./config-summary.ts";
-import { type DoctorFinding, findingsOf } from "./doctor/finding.ts";
-import { checkAddress, checkPlatform, platformNotAsked } from "./doctor/platform-checks.ts";
+import { whereRedisIs } from "./config-summary.ts";
+import type { DoctorFinding } from "./doctor/finding.ts";
+import { checkPlatform, checkTransport, platformLate, platformNotAsked } from "./doctor/platform-checks.ts";
 import { checkRedis, redisAway } from "./doctor/redis-checks.ts";
 import { checkRulesFile } from "./doctor/rules-checks.ts";
+import { checkSettings } from "./doctor/settings-checks.ts";
 import { checkWebhook } from "./doctor/webhook-checks.ts";
 import type { Said } from "./explain-command.ts";
 import { type Cell, type Look, PLAIN, table } from "./look.ts";
@@ -34,27 +35,19 @@ export async function runDoctor(
   now: () => number = Date.now,
 ): Promise<Said> {
   const { findings: ofRules, rules } = await checkRulesFile(config);
-  const [ofRedis, ofPlatform, ofWebhook] = await Promise.all([
+  const [ofSettings, ofRedis, ofPlatform, ofWebhook] = await Promise.all([
+    checkSettings(config),
     askRedis(config, log, now),
     askPlatform(config, rules, now),
     checkWebhook(config),
   ]);
-  const findings = [...ofSettings(config), ...ofRedis, ...ofPlatform, ...ofRules, ...ofWebhook];
+  const findings = [...ofSettings, ...ofRedis, ...ofPlatform, ...ofRules, ...ofWebhook];
   const ok = findings.every(({ verdict }) => verdict !== "error");
   return { text: json ? JSON.stringify({ ok, findings }, undefined, 2) : tellFindings(findings, look), ok };
 }
 
-function ofSettings(config: Config): DoctorFinding[] {
-  const { ok, warning } = findingsOf("settings");
-  const missing = missingSettings(config).map((line) => warning("set", line));
-  return missing.length > 0 ? missing : [ok("set", "what a relay with these ROLES needs is set")];
-}
-
 async function askRedis(config: Config, log: Logger, now: () => number): Promise<DoctorFinding[]> {
-  // The address may hold a password.
-  const where = config.redisUrl
-    ? `Redis at ${new URL(config.redisUrl).host}`
-    : `its own Redis under ${config.dataDir}`;
+  const where = whereRedisIs(config);
   try {
     return await withReach(config, log, async (reach) => {
       if (!(await inTime(reach.connections.reached(), REDIS_WITHIN_MS)))
@@ -72,18 +65,21 @@ async function askPlatform(
   now: () => number,
 ): Promise<DoctorFinding[]> {
   const { url, token, tokenFile } = config.platform;
-  const address = checkAddress(config.platform);
-  if (!url) return [...address, ...platformNotAsked("DESIGNER_CLOUD_URL is not set")];
-  if (!token && !tokenFile) return [...address, ...platformNotAsked("DESIGNER_CLOUD_TOKEN is not set")];
+  if (!url) return platformNotAsked("DESIGNER_CLOUD_URL is not set", "Set it.");
+  if (!token && !tokenFile)
+    return [
+      checkTransport(url, false),
+      ...platformNotAsked("DESIGNER_CLOUD_TOKEN is not set: nothing is asked without it", "Set it."),
+    ];
   const asked = withPlatform(config, "doctor", (platform, signal) =>
     checkPlatform(platform, rules?.targets, signal, now),
   );
-  const whenLate = (error: unknown): DoctorFinding[] => {
-    if (error instanceof Error && error.name === "TimeoutError")
-      return platformNotAsked("the platform did not answer all questions in time");
+  const found = await asked.catch((error: unknown): DoctorFinding[] => {
+    if (error instanceof Error && error.name === "TimeoutError") return platformLate();
     throw error;
-  };
-  return [...address, ...(await asked.catch(whenLate))];
+  });
+  const answered = found.some(({ check, verdict }) => check === "address" && verdict === "ok");
+  return [checkTransport(url, answered), ...found];
 }
 
 const STYLES = { ok: "good", warning: "warn", error: "bad", "not tested": "dim" } as const;

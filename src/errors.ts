@@ -13,6 +13,13 @@ export type Next = "refused" | "busy" | "retry" | "gate" | "not-sent" | "unknown
 /** Why the gate to the platform is shut. */
 export type GateReason = "unauthorized" | "throttled" | "away";
 
+/**
+ * What is wrong with the platform's address: its host is not found, nobody listens there, it speaks no TLS that we trust,
+ * it leads elsewhere, its path is none of the API's, or whoever answers is a stranger: without an exception, a request id
+ * or JSON as the platform has them.
+ */
+export type AddressTrouble = "no host" | "nobody" | "no tls" | "redirect" | "path" | "stranger";
+
 /** The facts of a call that failed, as the retry table judged them. */
 export interface PlatformFailure {
   readonly next: Next;
@@ -30,6 +37,8 @@ export interface PlatformFailure {
   readonly sameTarget?: true;
   /** An unknown outcome whose words say that another publish of the job group runs. */
   readonly saysBusy?: true;
+  /** Of a read: what speaks against DESIGNER_CLOUD_URL itself. */
+  readonly address?: AddressTrouble;
 }
 
 /** A call to the platform failed; `message` is fit for an operator and holds no secret. */

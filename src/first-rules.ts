@@ -27,9 +27,15 @@ export function firstRules({ url, connections, recipes, chosen, enabled }: Tenan
     "# Check it with: publish-relay check --live",
     "version: 1",
     "",
-    "# One for each Redshift connection; take out those that you do not publish to.",
+    enabled && connections.length > 1
+      ? "# The other Redshift connections stand here as comments: take the # out where you publish to one."
+      : "# One for each Redshift connection; take out those that you do not publish to.",
     "targets:",
-    ...connections.flatMap((connection) => targetLines(connection, targets.get(connection.id) ?? "")),
+    ...connections.flatMap((connection) => {
+      const own = targetLines(connection, targets.get(connection.id) ?? "");
+      // A target that no rule publishes to would be warned of.
+      return enabled && connection.id !== chosen ? asComment(own) : [...own, ...LIMITS];
+    }),
     "",
     "# Every rule that matches a finished job group is applied.",
     ...(recipes.length === 0
@@ -52,16 +58,23 @@ export function firstRules({ url, connections, recipes, chosen, enabled }: Tenan
   return `${lines.join("\n")}\n`;
 }
 
-function targetLines({ id, name, status, host, database }: SurveyedConnection, target: string): string[] {
+const LIMITS = [
+  "    # rateLimit: { max: 30, per: 1m }   # publishes started, evenly; without it only the concurrency limits them",
+  "    # concurrency: 4   # publishes running at the same time",
+];
+
+/** What is a comment already stays one. */
+const asComment = (lines: readonly string[]): string[] =>
+  lines.map((line) => (/^ *#/.test(line) ? line : line.replace(/^ {2}/, "  # ")));
+
+function targetLines({ id, name, doubts, host, database }: SurveyedConnection, target: string): string[] {
   const where =
     host === undefined ? "" : `, ${plain(host)}${database === undefined ? "" : `/${plain(database)}`}`;
-  const trouble = status === undefined || status === "SUCCESS" ? "" : `; its status is ${plain(status)}`;
   return [
+    ...doubts.map((words) => `  # Look at it first: ${plain(words)}.`),
     `  ${target}:`,
-    `    connection: ${id}   # ${name === undefined ? "its name is not told" : JSON.stringify(plain(name))}${where}${trouble}`,
+    `    connection: ${id}   # ${name === undefined ? "its name is not told" : JSON.stringify(plain(name))}${where}`,
     "    schema: public   # the schema in Redshift",
-    "    # rateLimit: { max: 30, per: 1m }   # publishes started, evenly; without it only the concurrency limits them",
-    "    # concurrency: 4   # publishes running at the same time",
   ];
 }
 

@@ -4,7 +4,7 @@ import type { Said } from "./explain-command.ts";
 import { firstRules, type Tenant } from "./first-rules.ts";
 import { type Look, PLAIN } from "./look.ts";
 import { count } from "./pages/words.ts";
-import { surveyConnections } from "./processors/survey-connections.ts";
+import { isSound, type SurveyedConnection, surveyConnections } from "./processors/survey-connections.ts";
 import { surveyRecipes } from "./processors/survey-recipes.ts";
 import { parseRules } from "./rules/parse-rules.ts";
 import { withPlatform } from "./with-platform.ts";
@@ -34,14 +34,19 @@ export async function runInit(args: InitArguments, config: Config, look: Look = 
   // What init writes has to be good, whatever names the tenant has: better to fail here than at a start.
   const { rules } = parseRules(text, file);
   await writeFile(file, text, { flag: force ? "w" : "wx" }).catch(explainWrite(file));
-  const { connections, recipes, enabled } = tenant;
-  const target = rules.targets.find(({ connection }) => connection === tenant.chosen)?.name;
+  const { connections, recipes, chosen, enabled } = tenant;
+  const target = rules.targets.find(({ connection }) => connection === chosen)?.name;
   const { paint } = look;
   const lines = [
-    `${paint("good", "WRITTEN")}: ${file}: ${count(connections.length, "target")}, ${count(recipes.length, "rule")}${recipes.length > 0 ? `, all to ${target}` : ""}.`,
-    enabled
-      ? "Each rule makes a new table at each run and touches none that is there."
-      : `${paint("warn", "SWITCHED OFF")}: there are ${connections.length} Redshift connections, so no rule publishes until you choose its target and take its \`enabled: false\` out (or say --connection <id>).`,
+    `${paint("good", "WRITTEN")}: ${file}: ${count(rules.targets.length, "target")}, ${count(recipes.length, "rule")}${recipes.length > 0 ? `, all to ${target}` : ""}.`,
+    ...(recipes.length === 0
+      ? ["No job group of a recipe is complete yet, so there is no rule: the file shows what one looks like."]
+      : [enabled ? NEW_TABLES : `${paint("warn", "SWITCHED OFF")}: ${switchedOffWords(tenant)}`]),
+    ...connections.flatMap(({ id, doubts }) =>
+      (enabled && id !== chosen ? [] : doubts).map(
+        (words) => `${paint("warn", "LOOK")}: connection ${id}: ${words}.`,
+      ),
+    ),
     ...recipes.flatMap(({ id, hasAvro }) =>
       hasAvro === false
         ? [
@@ -49,28 +54,47 @@ export async function runInit(args: InitArguments, config: Config, look: Look = 
           ]
         : [],
     ),
+    "Whether a connection may be written to is not known before something is published.",
     "",
     `Next: read the file, then  publish-relay check ${quoted(file)} --live`,
   ];
   return { text: lines.join("\n"), ok: true };
 }
 
+const NEW_TABLES = "Each rule makes a new table at each run and touches none that is there.";
+
+function switchedOffWords({ connections, chosen }: Tenant): string {
+  const one = connections.find(({ id }) => id === chosen);
+  if (one && !isSound(one))
+    return `connection ${chosen} is not known to be good, so no rule publishes until you have looked at it and taken each \`enabled: false\` out.`;
+  return `there are ${connections.length} Redshift connections, so no rule publishes until you choose its target and take its \`enabled: false\` out (or say --force --connection <id>).`;
+}
+
 function surveyTenant({ connection }: InitArguments, config: Config): Promise<Tenant> {
   return withPlatform(config, "init", async (platform, signal) => {
     const found = await surveyConnections(platform, signal);
-    const connections = found.filter(({ target, id }) => target === "yes" || id === connection);
-    const [first] = connections;
-    if (!first)
-      throw new Error(
-        "The token's user sees no Redshift connection: make one in Designer Cloud, then do this again",
-      );
-    if (connection !== undefined && !connections.some(({ id }) => id === connection))
+    const named = found.find(({ id }) => id === connection);
+    if (connection !== undefined && !named)
       throw new Error(`There is no connection ${connection}: publish-relay connections lists them`);
+    if (named?.target === "no")
+      throw new Error(
+        `Connection ${named.id}: ${named.doubts.join("; ")}: name one that publish-relay connections lists`,
+      );
+    const connections = found.filter((one) => one.target === "yes" || one === named);
+    // One that the platform does not reach is never chosen by itself while another one is there.
+    const chosen = named ?? connections.find(isSound) ?? connections[0];
+    if (!chosen) throw new Error(noConnection(found.filter(({ target }) => target === "unknown")));
     const recipes = await surveyRecipes(platform, RECIPES, signal);
-    const chosen = connection ?? first.id;
-    const enabled = connection !== undefined || connections.length === 1;
-    return { url: config.platform.url ?? "", connections, recipes, chosen, enabled };
+    const enabled = isSound(chosen) && (named !== undefined || connections.length === 1);
+    return { url: config.platform.url ?? "", connections, recipes, chosen: chosen.id, enabled };
   });
+}
+
+function noConnection(ofUnknownKind: readonly SurveyedConnection[]): string {
+  if (ofUnknownKind.length === 0)
+    return "The token's user sees no Redshift connection: make one in Designer Cloud, then do this again";
+  const ids = ofUnknownKind.map(({ id }) => id).join(", ");
+  return `The platform tells of no connection that it is a Redshift one; it does not tell the kind of ${ids}. If it is one of them: --connection <id>`;
 }
 
 /** Asked before the platform is, so that nobody waits for a refusal. */

@@ -71,7 +71,9 @@ const explain: Actions["explain"] = async (args) => {
 const status: Actions["status"] = async (args) => {
   const config = readConfig(process.env);
   const { runStatus } = await import("./status-command.ts");
-  end(await runStatus(args, config, logOf(config), look));
+  // That Redis is away it says itself, in words for people.
+  const log = createLog("error", { dest: 2 }, secretsOf(config));
+  end(await runStatus(args, config, log, look));
 };
 
 const replay: Actions["replay"] = async (args) => {

@@ -2,6 +2,7 @@ import { basename } from "node:path";
 import type { Logger } from "pino";
 import { type Config, ConfigError } from "./config.ts";
 import type { Rules } from "./rules/model.ts";
+import { nothingPublished } from "./rules/nothing-published.ts";
 import { parseRules } from "./rules/parse-rules.ts";
 import { RulesError } from "./rules/rules-error.ts";
 import { type FileRead, readTextFile, watchFile } from "./watch-file.ts";
@@ -30,6 +31,8 @@ export async function openRules(config: Config, log: Logger): Promise<LiveRules>
 
   function tell({ version, targets, rules }: Rules, warnings: readonly string[], words: string): void {
     for (const warning of warnings) log.warn(warning);
+    const nothing = nothingPublished({ rules });
+    if (nothing !== undefined) log.warn(nothing);
     log.info({ rulesVersion: version, targets: targets.length, rules: rules.length }, words);
   }
 

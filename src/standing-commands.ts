@@ -40,7 +40,7 @@ ${EXIT_CODES}`,
       "after",
       `
 Changes nothing: no publish request is sent, and the webhook gets a test delivery. What was not tested is told as
-such, never as ok.
+such, never as ok. Without REDIS_URL the relay's own redis-server is started for it, unless it runs.
 
 Examples:
   publish-relay doctor

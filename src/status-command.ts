@@ -5,6 +5,7 @@ import { type Look, PLAIN } from "./look.ts";
 import type { Overview } from "./pages/view.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
+import { whereRedisIs } from "./config-summary.ts";
 import { inTime } from "./queues/in-time.ts";
 import { type KnownTarget, listTargets } from "./queues/known-targets.ts";
 import { type LivingProcess, livingProcesses } from "./queues/living-processes.ts";
@@ -49,7 +50,9 @@ export async function runStatus(
 ): Promise<Said> {
   return withStores(config, log, async (stores) => {
     if (!(await inTime(stores.connections.reached(), REDIS_WITHIN_MS)))
-      throw new Error("Redis does not answer: say in REDIS_URL where it is");
+      throw new Error(
+        `${whereRedisIs(config)} does not answer within 5 s: start it, or say in REDIS_URL where it is`,
+      );
     const targets = await targetsOf(stores);
     if (jobGroupId !== undefined) return statusOf(jobGroupId, json, targets, stores, config, log, look);
     const status = await lookAtAll(targets, stores, config, log);

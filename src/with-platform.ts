@@ -1,6 +1,17 @@
 import { type Config, ConfigError } from "./config.ts";
 import { createDesignerCloud, type DesignerCloud } from "./designer-cloud/client.ts";
+import { PlatformError } from "./errors.ts";
+import { explainAddress } from "./processors/check-live.ts";
 import { tokenOf } from "./relay-platform.ts";
+
+/** An address that is not the platform's is told as that: what came of the call alone misleads. */
+function explained(error: unknown, baseUrl: string): unknown {
+  if (!(error instanceof PlatformError) || error.failure.address === undefined) return error;
+  return new PlatformError(
+    `${baseUrl}: ${explainAddress(error.failure.address, error.message)}`,
+    error.failure,
+  );
+}
 
 /** For all questions of one command together. */
 const WITHIN_MS = 120_000;
@@ -19,6 +30,8 @@ export async function withPlatform<T>(
   const client = createDesignerCloud({ baseUrl, token: () => source.current() });
   try {
     return await use(client, AbortSignal.timeout(WITHIN_MS));
+  } catch (error) {
+    throw explained(error, baseUrl);
   } finally {
     await client.close();
   }

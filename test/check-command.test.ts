@@ -5,6 +5,7 @@ import { expect, test } from "vitest";
 import { createSimulator, type SimulatorOptions } from "../simulator/simulator.ts";
 import { runCommand } from "./support/command-line.ts";
 import { releaseLater } from "./support/release.ts";
+import { closedPort, httpAnswer, startWireServer, STRANGER } from "./support/wire-server.ts";
 
 const GOOD = `version: 1
 targets:
@@ -171,6 +172,7 @@ test("--live asks of token and connections, and tells what the last job groups w
   expect(code).toBe(0);
   const { live } = JSON.parse(output) as { live: { findings: object[]; recent: object[] } };
   expect(live.findings).toMatchObject([
+    { check: "address", verdict: "good" },
     { check: "token", verdict: "good" },
     ...["sales", "finance", "spare"].flatMap((target, index) => [
       { check: "exists", verdict: "good", targets: [target], connection: index + 2 },
@@ -225,4 +227,82 @@ test("--live: a token that is refused is told once, and the connections are not 
   expect(output).not.toContain("another-token");
   expect(output).toMatch(/not tested +exists +sales/);
   expect(simulator.requests()).toHaveLength(1);
+});
+
+const HTML = "<!doctype html><title>Shop</title>";
+
+test.each([
+  ["a bare 404", httpAnswer(404, "Not found", STRANGER)],
+  ["a page for everything", httpAnswer(200, HTML, STRANGER)],
+  ["a redirect to a login", httpAnswer(302, "", { ...STRANGER, location: "https://login.example.com/?a=b" })],
+  ["JSON of another API", httpAnswer(200, { hello: 1 }, STRANGER)],
+  ["a firewall's 403", httpAnswer(403, HTML, STRANGER)],
+  ["bytes that are no HTTP", "SSH-2.0-OpenSSH_9.6\r\n"],
+])(
+  "--live: an address that is not Designer Cloud's is told once, and the rest is not tested: %s",
+  async (_, answer) => {
+    const server = await startWireServer((socket) => void socket.end(answer));
+    const path = await fileOf(GOOD);
+    const env = { DESIGNER_CLOUD_URL: server.url, DESIGNER_CLOUD_TOKEN: "a-token" };
+    const { code, output } = await runCommand(["check", path, "--live", "--json"], env);
+    expect(code).toBe(1);
+    const { live } = JSON.parse(output) as { live: { findings: { verdict: string }[] } };
+    expect(live).toMatchObject({
+      findings: [
+        {
+          check: "address",
+          verdict: "wrong",
+          words: expect.stringMatching(/^this does not look like Designer Cloud: correct DESIGNER_CLOUD_URL/),
+        },
+        { check: "token", verdict: "not tested" },
+        { check: "exists" },
+        { check: "exists" },
+        { check: "exists" },
+      ],
+      recentWords: "see the address",
+    });
+    expect(live.findings.slice(1).every(({ verdict }) => verdict === "not tested")).toBe(true);
+    expect(output).not.toContain("Designer Cloud answered");
+    expect(server.requests).toHaveLength(1);
+    const listed = await runCommand(["connections"], env);
+    expect(listed).toMatchObject({
+      code: 1,
+      output: expect.stringContaining("this does not look like Designer Cloud"),
+    });
+  },
+);
+
+test("--live: nobody there, no such host, no TLS and a path are told apart", async () => {
+  const { env, simulator } = await openTenant();
+  const path = await fileOf(GOOD);
+  const told = async (url: string) => {
+    const { output } = await runCommand(["check", path, "--live"], { ...env, DESIGNER_CLOUD_URL: url });
+    return / {2}(\S+) +address +(.*)/.exec(output)?.slice(1).join(" ");
+  };
+  expect(await told(`http://127.0.0.1:${await closedPort()}`)).toMatch(/^WRONG nobody listens there/);
+  expect(await told("http://platform.invalid")).toMatch(/^WRONG there is no such host/);
+  expect(await told(simulator.url.replace("http:", "https:"))).toMatch(/^WRONG no secure connection/);
+  expect(await told(`${simulator.url}/flows/11`)).toMatch(
+    /^WRONG the path of DESIGNER_CLOUD_URL.*\/flows\/11\/v4/,
+  );
+  expect(await told(`${simulator.url}/v4/`)).toBe("good Designer Cloud answers");
+});
+
+test("--live: a proxy's 502 is a platform that is away, and no wrong address or token", async () => {
+  const { env, simulator } = await openTenant();
+  const path = await fileOf(GOOD);
+  simulator.addFault({ kind: "status", status: 502, on: "any" });
+  const { code, output } = await runCommand(["check", path, "--live"], env);
+  expect(code).toBe(1);
+  expect(output).toMatch(/WRONG +address +the platform is away: try again later/);
+  expect(output).toMatch(/not tested +token/);
+  expect(output).not.toContain("does not look like");
+});
+
+test("--live: a 401 without the platform's marks leaves it open whose it is", async () => {
+  const server = await startWireServer((socket) => void socket.end(httpAnswer(401, "no", STRANGER)));
+  const env = { DESIGNER_CLOUD_URL: server.url, DESIGNER_CLOUD_TOKEN: "a-token" };
+  const { output } = await runCommand(["check", await fileOf(GOOD), "--live"], env);
+  expect(output).toMatch(/not tested +address/);
+  expect(output).toMatch(/WRONG +token .*Is DESIGNER_CLOUD_URL right\?/);
 });

@@ -1,3 +1,6 @@
+import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
@@ -6,7 +9,8 @@ import { runDoctor } from "../src/doctor-command.ts";
 import { startScript } from "./support/processes.ts";
 import { newNamespace, openRedis, startPrivateRedis } from "./support/redis.ts";
 import { openSite, type Site, type SiteOptions } from "./support/relay.ts";
-import { closedPort } from "./support/wire-server.ts";
+import { releaseLater } from "./support/release.ts";
+import { closedPort, httpAnswer, startWireServer, STRANGER } from "./support/wire-server.ts";
 
 const MAIN = new URL("../src/main.ts", import.meta.url);
 const RULES = {
@@ -65,6 +69,7 @@ test("a good world: all that was tested is ok, and what was not is told as such;
     "redis memory": "not tested",
     "redis clock": "ok",
     "redis namespace": "ok",
+    "platform transport": "ok",
     "platform address": "ok",
     "platform token": "ok",
     "platform may list job groups": "ok",
@@ -108,19 +113,110 @@ test("a token that is refused is an error, and what hangs on it is not tested", 
   expect(command.output()).toMatch(/^ {2}ERROR +platform +token/m);
 });
 
-test("plain http to another machine is warned of while there is a token to be read", async () => {
+test("plain http to another machine is warned of, and https is ok only where the platform answered by it", async () => {
   const site = await openTenant();
   const url = "http://platform.invalid:3005";
   const found = await examine(site, { DESIGNER_CLOUD_URL: url });
-  expect(found.of("platform address")).toMatchObject({
+  expect(found.of("platform transport")).toMatchObject({
     verdict: "warning",
     words: expect.stringContaining("whoever is on the way reads the token"),
   });
-  expect(found.of("platform token").verdict).toBe("error");
-  const { verdicts } = await examine(site, { DESIGNER_CLOUD_URL: url, DESIGNER_CLOUD_TOKEN: "" });
-  expect(verdicts["platform address"]).toBe("ok");
-  expect(verdicts["platform token"]).toBe("not tested");
-  expect(verdicts["settings set"]).toBe("warning");
+  expect(found.of("platform address")).toMatchObject({
+    verdict: "error",
+    words: expect.stringContaining("there is no such host"),
+  });
+  const noToken = await examine(site, { DESIGNER_CLOUD_URL: url, DESIGNER_CLOUD_TOKEN: "" });
+  expect(noToken.verdicts).toMatchObject({
+    "platform transport": "warning",
+    "platform address": "not tested",
+    "platform token": "not tested",
+    "settings DESIGNER_CLOUD_TOKEN": "warning",
+  });
+  const tls = site.simulator.url.replace("http:", "https:");
+  const { verdicts } = await examine(site, { DESIGNER_CLOUD_URL: tls });
+  expect(verdicts).toMatchObject({ "platform transport": "not tested", "platform address": "error" });
+});
+
+test("an address that is not Designer Cloud's is one error, and nothing of the platform is ok", async () => {
+  const site = await openTenant();
+  const server = await startWireServer((socket) => void socket.end(httpAnswer(404, "Not found", STRANGER)));
+  const found = await examine(site, { DESIGNER_CLOUD_URL: server.url });
+  const ofPlatform = found.findings.filter(({ part }) => part === "platform");
+  expect(ofPlatform.map(({ check, verdict }) => `${check}: ${verdict}`)).toEqual([
+    "transport: ok",
+    "address: error",
+    "token: not tested",
+    "may list job groups: not tested",
+    "may publish: not tested",
+    "publish route: not tested",
+    "clock: not tested",
+    "connections: not tested",
+  ]);
+  expect(found.of("platform address").words).toContain("correct DESIGNER_CLOUD_URL");
+  expect(server.requests).toHaveLength(1);
+});
+
+test("a token without rights is told from a wrong one: the address is good, what was refused is not ok", async () => {
+  const site = await openTenant();
+  site.simulator.addFault({ kind: "status", status: 403, on: "any", times: 20 });
+  const { verdicts, of } = await examine(site);
+  expect(verdicts).toMatchObject({
+    "platform address": "ok",
+    "platform token": "not tested",
+    "platform may list job groups": "warning",
+    "platform sales: exists": "not tested",
+  });
+  expect(of("platform sales: exists").words).toMatch(/^share it with the token's user/);
+});
+
+test("the file with the token: absent, empty, with blanks, a folder, and open to all are each told with what to do", async () => {
+  const site = await openTenant();
+  const folder = await mkdtemp(join(tmpdir(), "publish-relay-doctor-"));
+  releaseLater(() => rm(folder, { recursive: true, force: true }));
+  const path = join(folder, "token");
+  const examineFile = (file = path) =>
+    examine(site, { DESIGNER_CLOUD_TOKEN: "", DESIGNER_CLOUD_TOKEN_FILE: file });
+  for (const [text, words] of [
+    [undefined, "is not there"],
+    ["\n", "is empty"],
+    ["two words", "more than a token"],
+  ] as const) {
+    if (text !== undefined) await writeFile(path, text);
+    const found = await examineFile();
+    expect(found.of("settings DESIGNER_CLOUD_TOKEN_FILE")).toMatchObject({
+      verdict: "error",
+      words: expect.stringContaining(words),
+      advice: expect.any(String),
+    });
+    expect(found.verdicts).toMatchObject({ "platform token": "error", "platform address": "not tested" });
+  }
+  expect((await examineFile(folder)).of("settings DESIGNER_CLOUD_TOKEN_FILE").words).toContain(
+    "cannot be read",
+  );
+  await writeFile(path, "simulator-token\n");
+  for (const [mode, verdict] of [
+    [0o644, "warning"],
+    [0o600, "ok"],
+  ] as const) {
+    await chmod(path, mode);
+    const { verdicts } = await examineFile();
+    expect(verdicts).toMatchObject({
+      "settings DESIGNER_CLOUD_TOKEN_FILE": verdict,
+      "platform token": "ok",
+    });
+  }
+});
+
+test("every warning and every error says what to do", async () => {
+  const site = await openTenant({
+    rules: { ...RULES, rules: [] },
+    env: { API_TOKENS: "", WEBHOOK_SECRETS: "" },
+  });
+  const { findings, of } = await examine(site, { REDIS_URL: `redis://127.0.0.1:${await closedPort()}` });
+  const bad = findings.filter(({ verdict }) => verdict === "warning" || verdict === "error");
+  expect(bad.map(({ check }) => check)).toEqual(["WEBHOOK_SECRETS", "API_TOKENS", "answers", "published"]);
+  expect(bad.filter(({ advice }) => advice === undefined)).toEqual([]);
+  expect(of("rules published").words).toContain("nothing is published");
 });
 
 test("a Redis that evicts, keeps no file and is full is told point by point", async () => {
@@ -222,6 +318,21 @@ test("the webhook: another secret, no relay behind the address, nobody there, an
     { PUBLIC_URL: "http://relay.invalid", WEBHOOK_AUTH: "header" },
   ])
     expect((await reached({ PUBLIC_URL: relay.url, ...more })).verdict).toBe("not tested");
+});
+
+test("a relay that cannot take webhooks for now is not taken for a stranger", async () => {
+  const site = await openTenant();
+  const problem = httpAnswer(
+    503,
+    { title: "Service unavailable", detail: "Redis does not answer" },
+    { "content-type": "application/problem+json" },
+  );
+  const server = await startWireServer((socket) => void socket.end(problem));
+  expect((await examine(site, { PUBLIC_URL: server.url })).of("webhook reached")).toMatchObject({
+    verdict: "warning",
+    words: expect.stringMatching(/is a relay's, and it answers 503: /),
+    advice: expect.any(String),
+  });
 });
 
 test("a namespace that nobody uses beside one that is used is pointed out", async () => {

@@ -27,7 +27,7 @@ test("what init writes passes check without a warning, and publishes", async () 
   site.simulator.createJobGroup({ recipeId: 30, webhook: false });
   const file = join(await folder(), "rules.yaml");
   const { code, output } = await runCommand(["init", file, "--connection", "3"], site.env);
-  expect(output).toMatch(/^WRITTEN: .*rules\.yaml: 4 targets, 2 rules, all to redshift-finance\.$/m);
+  expect(output).toMatch(/^WRITTEN: .*rules\.yaml: 1 target, 2 rules, all to redshift-finance\.$/m);
   expect(output).toContain(`Next: read the file, then  publish-relay check ${file} --live`);
   expect(code).toBe(0);
 
@@ -36,12 +36,11 @@ test("what init writes passes check without a warning, and publishes", async () 
   expect(text).toMatch(/when: \{ recipe: 30 \} {3}# "ledger" of flow 12 "Finance close"; last job group \d+/);
   const check = await runCommand(["check", file, "--live"], site.env);
   expect(check.code).toBe(0);
-  // The targets that no rule uses are warned of: that is what is left to decide.
-  expect(checkRules(text, file).warnings.map(({ message }) => message)).toEqual(
-    ["redshift-sales", "redshift-marketing", "redshift-read-only"].map((name) =>
-      expect.stringContaining(`no rule publishes to the target "${name}"`),
-    ),
-  );
+  expect(checkRules(text, file).warnings).toEqual([]);
+  // The others are there to be chosen.
+  expect(text).toMatch(/^ {2}# redshift-sales:\n {2}# {3}connection: 2 /m);
+  const all = text.replaceAll(/^ {2}# (?=(?: {2})?[\w-]+:)/gm, "  ");
+  expect(checkRules(all, file).rules?.targets.map(({ connection }) => connection)).toEqual([2, 3, 4, 5]);
 
   const relay = await site.start({ RULES_FILE: file });
   const id = site.simulator.createJobGroup({ recipeId: 30, webhook: false });
@@ -60,8 +59,31 @@ test("with several connections and none chosen no rule publishes until a person 
   const { code, output } = await runCommand(["init", file], env);
   expect(code).toBe(0);
   expect(output).toMatch(/^SWITCHED OFF: there are 4 Redshift connections/m);
-  const { rules } = checkRules(await readFile(file, "utf8"), file);
+  const { rules, warnings, notes } = checkRules(await readFile(file, "utf8"), file);
   expect(rules?.rules.map(({ enabled }) => enabled)).toEqual([false]);
+  expect(rules?.targets).toHaveLength(4);
+  expect(warnings).toEqual([]);
+  expect(notes).toEqual([expect.stringContaining("no rule is enabled")]);
+  expect((await runCommand(["check", file], env)).output).toMatch(/^Note: no rule is enabled/m);
+});
+
+test("a connection that the platform does not reach is not chosen, and one that was named is switched off", async () => {
+  const { env, simulator } = await openTenant();
+  simulator.set({ connections: [{ id: 2, name: "redshift-sales", reachable: false }] });
+  const file = join(await folder(), "rules.yaml");
+  const { output } = await runCommand(["init", file], env);
+  expect(output).toMatch(/^WRITTEN: .* all to redshift-finance\.$/m);
+  expect(output).toMatch(/^LOOK: connection 2: the platform does not reach its database \(FAILURE\)/m);
+  expect(await readFile(file, "utf8")).toMatch(
+    /# Look at it first: the platform does not reach.*\n {2}redshift-sales:/,
+  );
+  const named = await runCommand(["init", file, "--force", "--connection", "2"], env);
+  expect(named.output).toMatch(/^SWITCHED OFF: connection 2 is not known to be good/m);
+  const alone = [3, 4, 5].map((id) => ({ id, name: "x", vendor: "s3" }));
+  simulator.set({ connections: alone });
+  expect((await runCommand(["init", file, "--force"], env)).output).toMatch(/^SWITCHED OFF: connection 2/m);
+  const other = await runCommand(["init", file, "--force", "--connection", "3"], env);
+  expect(other).toMatchObject({ code: 1, output: expect.stringContaining("not Redshift") });
 });
 
 test("a file that is there is left as it is, without --force, before the platform is asked", async () => {
@@ -119,6 +141,7 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
     name,
     vendor: "redshift",
     target: "yes" as const,
+    doubts: ["its name\nsays"],
   }));
   const recipes = [...names, "recipe_3", "x".repeat(300)].map((name, i) => ({
     id: i + 1,
@@ -130,7 +153,7 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
     const text = firstRules({ url: "https://x.example.com", connections, recipes, chosen: 3, enabled });
     const { errors, rules } = checkRules(text, "rules.yaml");
     expect(errors).toEqual([]);
-    expect(rules?.targets).toHaveLength(connections.length);
+    expect(rules?.targets).toHaveLength(enabled ? 1 : connections.length);
     expect(rules?.rules).toHaveLength(recipes.length);
     expect(new Set(rules?.rules.flatMap(({ publish }) => publish.map(({ table }) => table))).size).toBe(
       recipes.length,
@@ -154,7 +177,7 @@ test("connections lists those that could be targets with what is told of them, a
         "redshift",
         "yes",
         "SUCCESS",
-        "not told, shared with all",
+        "person 1, shared with all",
         "not told",
         "cluster-2.redshift.example.com/dev",
       ],
@@ -164,12 +187,15 @@ test("connections lists those that could be targets with what is told of them, a
         "redshift",
         "yes",
         "FAILURE",
-        "not told, shared with all",
+        "person 1, shared with all",
         "not told",
         "cluster-4.redshift.example.com/dev",
       ],
     ]),
   );
+  expect(output).toMatch(/^Connection 4: the platform does not reach its database \(FAILURE\)/m);
+  expect(output).toMatch(/^Connection 5: its name says that it is for reading/m);
+  expect(output).not.toMatch(/^Connection [23]:/m);
   expect(output).not.toContain("files");
   expect(output).toContain("1 of other kinds are left out");
   expect((await runCommand(["connections", "--all"], env)).output).toMatch(/ 1 +files +s3 +no +not asked /);

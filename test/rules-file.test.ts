@@ -1,6 +1,7 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, it } from "vitest";
+import { nothingPublished } from "../src/rules/nothing-published.ts";
 import { parseRules } from "../src/rules/parse-rules.ts";
 import { RulesError } from "../src/rules/rules-error.ts";
 
@@ -662,22 +663,33 @@ describe("warnings", () => {
     expect(parseRules(text + off.replace("enabled: false,", ""), "rules.yaml").warnings).toEqual([]);
   });
 
-  it("name a default that settles soon, and a file whose rules are all switched off", () => {
+  it("name a default that settles soon", () => {
     const text = withWhen("when: all\n    enabled: false")
       .replace("targets:", "defaults: { settleAfter: 5s }\ntargets:")
       .replace("schema: public", "schema: public, defaults: { settleAfter: 6s }");
     expect(parseRules(text, "rules.yaml").warnings).toEqual([
       expect.stringMatching(/^rules\.yaml:2:26 defaults\.settleAfter: settleAfter is under 30s/),
       expect.stringMatching(/^rules\.yaml:4:68 targets\.sales\.defaults\.settleAfter: settleAfter is under/),
-      expect.stringMatching(/rules: no rule is enabled: nothing will be published/),
     ]);
   });
 
-  it("name a target without a rule, a file without rules, and an odd ranFrom", () => {
+  it("say nothing of a file in the making: what it does not publish yet is told once, as a note", () => {
+    for (const [text, note] of [
+      [`${head.trimEnd()} []\n`, /^there is no rule/],
+      [withWhen("when: all\n    enabled: false"), /^no rule is enabled/],
+    ] as const) {
+      const { rules, warnings } = parseRules(text, "rules.yaml");
+      expect(warnings).toEqual([]);
+      expect(nothingPublished(rules)).toMatch(note);
+    }
+    expect(nothingPublished(parseRules(withWhen("when: all"), "rules.yaml").rules)).toBeUndefined();
+  });
+
+  it("name a target without a rule and an odd ranFrom", () => {
     const warningsOf = (text: string) => parseRules(text, "rules.yaml").warnings;
-    expect(warningsOf(`${head.trimEnd()} []\n`)).toEqual([
-      'rules.yaml:3:3 targets.sales: no rule publishes to the target "sales"',
-      "rules.yaml:4:8 rules: there is no rule: nothing will be published",
+    const spare = withPublication().replace("rules:", "  spare: { connection: 3, schema: public }\nrules:");
+    expect(warningsOf(spare)).toEqual([
+      'rules.yaml:4:3 targets.spare: no rule publishes to the target "spare"',
     ]);
     expect(warningsOf(withWhen("when: { ranFrom: [scheduled, 'u*'] }"))).toEqual([
       expect.stringMatching(/ranFrom "scheduled" is new to us.*Did you mean "schedule"/),

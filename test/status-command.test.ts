@@ -118,7 +118,9 @@ test("a job group that nobody reported ends with 1; so does a Redis that is away
     env: { ...site.env, REDIS_URL: "redis://127.0.0.1:1" },
   });
   expect(await away.exited).toMatchObject({ code: 1 });
-  expect(away.output()).toContain("Redis does not answer: say in REDIS_URL where it is");
+  expect(away.output().trim()).toBe(
+    "Redis at 127.0.0.1:1 does not answer within 5 s: start it, or say in REDIS_URL where it is",
+  );
 });
 
 test("a rules file with a mistake does not keep it from telling", async () => {

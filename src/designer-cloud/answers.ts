@@ -211,8 +211,10 @@ const listedConnection = z
     vendor: text,
     type: text,
     isGlobal: z.boolean().nullish(),
+    credentialType: text,
+    credentialsShared: z.boolean().nullish(),
     creator: ref,
-    connectParams: address.nullish(),
+    connectParams: address.extend({ defaultDatabase: text }).nullish(),
   })
   .transform((one) => ({
     id: one.id,
@@ -221,9 +223,12 @@ const listedConnection = z
       vendor: one.vendor,
       type: one.type,
       shared: one.isGlobal,
+      credentialsShared: one.credentialsShared,
+      credentialType: one.credentialType,
       creatorId: one.creator,
       host: one.connectParams?.host,
-      database: one.connectParams?.database,
+      // Named so or so by the kind of database.
+      database: one.connectParams?.database || one.connectParams?.defaultDatabase || undefined,
     }),
   }));
 

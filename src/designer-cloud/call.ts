@@ -57,7 +57,8 @@ export async function callPlatform<T>(
     },
     deps.limits,
   );
-  const telling: Telling = { call: name, nowMs: deps.now(), redact };
+  const call = { ...name, path: deps.prefix + name.path };
+  const telling: Telling = { call, hasPrefix: deps.prefix !== "", nowMs: deps.now(), redact };
   if (outcome.kind === "no-answer") throw noAnswer(outcome, telling);
   if (outcome.status >= 300) throw refusal(outcome, telling);
   // A publish job's own error may repeat the token too.
@@ -71,7 +72,7 @@ async function currentToken(source: () => string | Promise<string>, call: CallNa
   const failed = (words: string) =>
     noAnswer(
       { kind: "no-answer", event: "no-token", code: "NO_TOKEN", words, sent: false },
-      { call, nowMs: 0, redact: (text) => text },
+      { call, hasPrefix: false, nowMs: 0, redact: (text) => text },
     );
   let token: string;
   try {

@@ -1,4 +1,5 @@
-import { PlatformError, type PlatformFailure } from "../errors.ts";
+import { type AddressTrouble, PlatformError, type PlatformFailure } from "../errors.ts";
+import { troubleOfAnswer, troubleOfEvent, troubleOfReading } from "./address-trouble.ts";
 import type { Answer, NoAnswer } from "./exchange.ts";
 import {
   clip,
@@ -20,6 +21,8 @@ export interface CallName {
 /** What the failures of one call are told with. */
 export interface Telling {
   readonly call: CallName;
+  /** Has DESIGNER_CLOUD_URL a path, which stands in `call` too? */
+  readonly hasPrefix: boolean;
   readonly nowMs: number;
   /** Takes the token out of a text. */
   readonly redact: (text: string) => string;
@@ -46,8 +49,9 @@ export function refusal(answer: Answer, telling: Telling): PlatformError {
   );
   const requestId = requestIdOf(answer.headers, redact);
   const hint = hintFor(answer, words, call);
+  const address = troubleOfAnswer(answer.status, words.name, requestId, telling);
   const message =
-    `Designer Cloud answered ${answer.status}${words.name ? ` ${words.name}` : ""} to ${call.method} ${call.path}` +
+    `${whoOf(address)} answered ${answer.status}${words.name ? ` ${words.name}` : ""} to ${call.method} ${call.path}` +
     `${hint ? `: ${hint}` : ""}${words.text ? `: "${words.text}"` : ""}${inBrackets(requestId)}`;
   return tell(message, redact, {
     ...verdict,
@@ -57,6 +61,7 @@ export function refusal(answer: Answer, telling: Telling): PlatformError {
     ...(retryAfterMs === undefined ? {} : { retryAfterMs }),
     ...(sameTarget && verdict.next === "refused" ? { sameTarget } : {}),
     ...(said === "busy" && verdict.next === "unknown" ? { saysBusy: true } : {}),
+    ...(address ? { address } : {}),
   });
 }
 
@@ -65,6 +70,7 @@ export function noAnswer(outcome: NoAnswer, { call, redact }: Telling): Platform
   const requestId = outcome.headers && requestIdOf(outcome.headers, redact);
   const sent = outcome.sent ? "" : "; nothing was sent";
   const detail = clip(redact(outcome.words), 200);
+  const address = troubleOfEvent(outcome.event, call);
   const message =
     `${call.method} ${call.path}: ${EVENT_WORDS[outcome.event]} (${outcome.code}${detail ? `, ${detail}` : ""})` +
     `${sent}${inBrackets(requestId)}`;
@@ -73,6 +79,7 @@ export function noAnswer(outcome: NoAnswer, { call, redact }: Telling): Platform
     code: outcome.code,
     ...(outcome.status === undefined ? {} : { status: outcome.status }),
     ...(requestId ? { requestId } : {}),
+    ...(address ? { address } : {}),
   });
 }
 
@@ -84,16 +91,22 @@ export function unreadable(
 ): PlatformError {
   const { call, redact } = telling;
   const requestId = requestIdOf(answer.headers, redact);
+  const address = troubleOfReading(requestId, call);
   const message =
-    `Designer Cloud answered ${answer.status} to ${call.method} ${call.path}, but ${EVENT_WORDS[problem.event]}: ` +
+    `${whoOf(address)} answered ${answer.status} to ${call.method} ${call.path}, but ${EVENT_WORDS[problem.event]}: ` +
     `${clip(redact(problem.words), 200)}${inBrackets(requestId)}`;
   return tell(message, redact, {
     ...judge(call.kind, [problem.event]),
     status: answer.status,
     code: problem.event === "bad-json" ? "BAD_JSON" : "WRONG_SHAPE",
     ...(requestId ? { requestId } : {}),
+    ...(address ? { address } : {}),
   });
 }
+
+/** Who is not known to be the platform is not called by its name. */
+const whoOf = (address: AddressTrouble | undefined): string =>
+  address === "stranger" || address === "redirect" ? "The server at DESIGNER_CLOUD_URL" : "Designer Cloud";
 
 /** `x-trifacta-request-id`: what the vendor's support asks for. */
 export function requestIdOf(headers: AnswerHeaders, redact: (text: string) => string): string | undefined {

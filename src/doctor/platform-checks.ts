@@ -1,7 +1,7 @@
-import { type Config, isLoopback } from "../config.ts";
+import { isLoopback } from "../config.ts";
 import type { DesignerCloud } from "../designer-cloud/client.ts";
 import { PlatformError } from "../errors.ts";
-import { checkLive, type Finding } from "../processors/check-live.ts";
+import { checkLive, type Finding, shutBy } from "../processors/check-live.ts";
 import type { Target } from "../rules/model.ts";
 import { type DoctorFinding, findingsOf } from "./finding.ts";
 
@@ -16,22 +16,39 @@ export function isInTheClear(address: string): boolean {
   return url.protocol === "http:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
 }
 
-/** Looks at the address alone. */
-export function checkAddress({ url, token, tokenFile }: Config["platform"]): DoctorFinding[] {
-  if (!url) return [warning("address", "DESIGNER_CLOUD_URL is not set: tasks wait", "Set it.")];
-  const { host } = new URL(url);
-  if (isInTheClear(url) && (token || tokenFile)) {
+/** How the token gets there: who can read it on the way? `answered`: Designer Cloud did, by this address. */
+export function checkTransport(address: string, answered: boolean): DoctorFinding {
+  const { host, protocol } = new URL(address);
+  if (isInTheClear(address)) {
     const words = `${host} is another machine and is asked by plain http: whoever is on the way reads the token`;
-    return [warning("address", words, "Use https, or a way that nobody else is on.")];
+    return warning("transport", words, "Use https, or a way that nobody else is on.");
   }
-  const way = new URL(url).protocol === "https:" ? "https" : "http, on this machine";
-  return [ok("address", `${host}, by ${way}`)];
+  if (protocol !== "https:") return ok("transport", `plain http, and ${host} is this machine`);
+  return answered
+    ? ok("transport", `https, with a certificate for ${host} that this machine trusts`)
+    : notTested("transport", "https, and Designer Cloud did not answer by it");
 }
 
 /** The platform was not asked. */
-export function platformNotAsked(why: string): DoctorFinding[] {
-  const asked = ["token", "may list job groups", "may publish", "publish route", "clock", "connections"];
-  return asked.map((check) => notTested(check, why));
+export function platformNotAsked(why: string, advice?: string): DoctorFinding[] {
+  return ASKED.map((check) => notTested(check, why, check === "address" ? advice : undefined));
+}
+
+const ASKED = [
+  "address",
+  "token",
+  "may list job groups",
+  "may publish",
+  "publish route",
+  "clock",
+  "connections",
+] as const;
+
+/** It was asked, and did not answer in time. */
+export function platformLate(): DoctorFinding[] {
+  const words = "the platform did not answer all questions in time";
+  const advice = "Try again later; if that stays so, correct DESIGNER_CLOUD_URL.";
+  return [error("address", words, advice), ...platformNotAsked(words).slice(1)];
 }
 
 /** Asks the platform; sends nothing that changes anything. */
@@ -41,11 +58,13 @@ export async function checkPlatform(
   signal: AbortSignal,
   now: () => number,
 ): Promise<DoctorFinding[]> {
-  const [token, ...connections] = await checkLive(targets ?? [], platform, signal);
-  const first = token ? [ofLive(token)] : [];
-  if (token?.verdict === "wrong") return [...first, ...platformNotAsked("see the token").slice(1)];
+  const live = await checkLive(targets ?? [], platform, signal);
+  const access = live.filter(({ connection }) => connection === undefined).map(ofLive);
+  const connections = live.filter(({ connection }) => connection !== undefined);
+  const shut = shutBy(live);
+  if (shut !== undefined) return [...access, ...platformNotAsked(`see the ${shut}`).slice(access.length)];
   return [
-    ...first,
+    ...access,
     ...(await checkList(platform, signal, now)),
     notTested("may publish", "the platform tells it only when something is published"),
     await checkRoute(platform, signal),
@@ -93,6 +112,8 @@ async function checkList(
 /** The platform tells the second in which it answered. */
 function clockOf(at: number | undefined, askedAt: number, answeredAt: number): DoctorFinding {
   if (at === undefined) return notTested("clock", "the platform does not tell its time");
+  if (answeredAt - askedAt >= SKEW.warningMs)
+    return notTested("clock", "the platform's answer took too long to tell by it");
   const off = Math.max(0, askedAt - (at + 1_000), at - answeredAt);
   const words = `the platform's clock and ours differ by ${Math.round(off / 1_000)} s`;
   const advice = "Set this machine's clock by NTP: signed webhooks may be 5 minutes off.";

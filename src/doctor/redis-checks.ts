@@ -86,16 +86,26 @@ function evictionOf({ policy }: RedisFacts): DoctorFinding {
 }
 
 function appendOnlyOf({ appendOnly, appendOnlyGood }: RedisFacts): DoctorFinding {
+  if (appendOnly === undefined)
+    return notTested("append-only file", "Redis does not tell whether it keeps one");
   if (!appendOnly) {
     const words = "appendonly is off: a Redis that restarts has lost what came since its last snapshot";
     return warning("append-only file", words, "Set appendonly yes.");
   }
+  if (appendOnlyGood === undefined)
+    return notTested("append-only file", "appendonly is on; whether its last write was good is not told");
   return appendOnlyGood
     ? ok("append-only file", "appendonly is on, its last write was good")
-    : error("append-only file", "the last write of the append-only file failed", "Look at its disk.");
+    : error(
+        "append-only file",
+        "the last write of the append-only file failed",
+        "See whether its disk is full or broken; the log of Redis tells.",
+      );
 }
 
 function memoryOf({ usedBytes, maxBytes }: RedisFacts): DoctorFinding {
+  if (usedBytes === undefined || maxBytes === undefined)
+    return notTested("memory", "Redis does not tell how much it uses, or may");
   const used = megabytes(usedBytes);
   if (maxBytes === 0)
     return notTested(
@@ -115,6 +125,8 @@ function clockOf({ aheadMs, roundTripMs }: RedisFacts): DoctorFinding {
   const off = Math.max(0, Math.abs(aheadMs) - roundTripMs / 2);
   const words = `Redis' clock is ${aheadMs > 0 ? "ahead of" : "behind"} ours by ${(off / 1_000).toFixed(1)} s`;
   const advice = "Set the clocks of both machines by NTP.";
+  if (roundTripMs / 2 >= SKEW.warningMs)
+    return notTested("clock", "Redis' answer took too long to tell by it");
   if (off >= SKEW.errorMs) return error("clock", words, advice);
   return off >= SKEW.warningMs ? warning("clock", words, advice) : ok("clock", "the same as ours, to 2 s");
 }

@@ -23,9 +23,18 @@ export async function checkRulesFile({
       return { findings: [finding], rules: undefined };
     }
     case "unreadable":
-      return { findings: [error("file", `${rulesFile} cannot be read: ${read.words}`)], rules: undefined };
+      return {
+        findings: [
+          error(
+            "file",
+            `${rulesFile} cannot be read: ${read.words}`,
+            "Name a file in RULES_FILE that this user may read.",
+          ),
+        ],
+        rules: undefined,
+      };
     case "text": {
-      const { rules, errors, warnings } = checkRules(read.text, rulesFile);
+      const { rules, errors, warnings, notes } = checkRules(read.text, rulesFile);
       const advice = `Correct it; publish-relay check ${rulesFile} shows the lines.`;
       const findings = [
         ...errors.map(({ line, column, message }) =>
@@ -40,9 +49,14 @@ export async function checkRulesFile({
             ]
           : []),
         ...warnings.map(({ line, column, message }) =>
-          warning("file", `${rulesFile}:${line}:${column}: ${message}`),
+          warning(
+            "file",
+            `${rulesFile}:${line}:${column}: ${message}`,
+            "Correct it, or leave it if it is meant so.",
+          ),
         ),
       ];
+      findings.push(...notes.map((words) => warning("published", words, "Switch one on, or write one.")));
       return { findings, rules };
     }
   }

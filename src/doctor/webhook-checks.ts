@@ -74,9 +74,19 @@ function judge(url: string, status: number, body: string, isProblem: boolean): D
       `${url} refuses the signature`,
       "Give the relay and this command the same WEBHOOK_ settings.",
     );
+  if (isProblem && (status === 429 || status >= 500))
+    return warning(
+      REACHED,
+      `${url} is a relay's, and it answers ${status}: ${titleOf(body)}`,
+      "See whether its Redis answers, then do this again.",
+    );
   return error(
     REACHED,
     `${url} answers ${status}, as no relay does`,
     "Correct PUBLIC_URL, or the proxy before the relay.",
   );
+}
+
+function titleOf(problem: string): string {
+  return /"(?:detail|title)":"((?:[^"\\]|\\.)*)"/.exec(problem)?.[1] ?? "it does not say why";
 }

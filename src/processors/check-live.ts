@@ -1,4 +1,4 @@
-import { PlatformError } from "../errors.ts";
+import { type AddressTrouble, PlatformError } from "../errors.ts";
 import type { Target } from "../rules/model.ts";
 import { isUnknown } from "./job-group-facts.ts";
 
@@ -14,8 +14,8 @@ export interface LivePlatform {
 
 /** What one live check found. */
 export interface Finding {
-  readonly check: "token" | "exists" | "redshift" | "answers" | "may write";
-  /** The targets that have the connection; absent for the token. */
+  readonly check: "address" | "token" | "exists" | "redshift" | "answers" | "may write";
+  /** The targets that have the connection; absent for address and token. */
   readonly targets?: readonly string[];
   readonly connection?: number;
   readonly verdict: "good" | "wrong" | "not tested";
@@ -24,44 +24,101 @@ export interface Finding {
 }
 
 /**
- * Asks the platform whether the token is good and each connection of the targets exists, is a Redshift one and
- * answers. Sends nothing that changes anything; never rejects for what the platform does, but rejects when `signal`
- * aborts.
+ * Asks the platform whether the address is its own, the token is good and each connection of the targets exists, is a
+ * Redshift one and answers. Sends nothing that changes anything; never rejects for what the platform does, but rejects
+ * when `signal` aborts.
  */
 export async function checkLive(
   targets: readonly Target[],
   platform: LivePlatform,
   signal: AbortSignal,
 ): Promise<Finding[]> {
-  const token = await checkToken(platform, signal);
-  const findings = [token];
+  const findings: Finding[] = await checkAccess(platform, signal);
+  const shut = shutBy(findings);
   const byConnection = new Map<number, string[]>();
   for (const { name, connection } of targets)
     byConnection.set(connection, [...(byConnection.get(connection) ?? []), name]);
   for (const [connection, names] of byConnection) {
     const found =
-      token.verdict === "wrong"
-        ? [untested("exists", "the platform was not asked: see the token")]
-        : await checkConnection(connection, platform, signal);
+      shut === undefined
+        ? await checkConnection(connection, platform, signal)
+        : [untested("exists", `the platform was not asked: see the ${shut}`)];
     findings.push(...found.map((finding) => ({ ...finding, targets: names, connection })));
   }
   return findings;
 }
 
-async function checkToken(platform: LivePlatform, signal: AbortSignal): Promise<Finding> {
+/** What keeps everything else from being asked. */
+export function shutBy(findings: readonly Finding[]): "address" | "token" | undefined {
+  const isWrong = (check: Finding["check"]): boolean =>
+    findings.some((finding) => finding.check === check && finding.verdict === "wrong");
+  if (isWrong("address")) return "address";
+  return isWrong("token") ? "token" : undefined;
+}
+
+/** Whose token it is: one question that tells of the address and of the token. */
+async function checkAccess(platform: LivePlatform, signal: AbortSignal): Promise<Finding[]> {
+  const isThere = good("address", "Designer Cloud answers");
   try {
     await platform.getCurrentPerson(signal);
-    return good("token", "the platform takes the token");
+    return [isThere, good("token", "the platform takes the token")];
   } catch (error) {
     const { failure, message } = failureOf(error, signal);
+    const { address, code, gate, next, requestId, status } = failure;
+    if (code === "NO_TOKEN")
+      return [
+        untested("address", "nothing is asked without a token"),
+        wrong("token", `${NO_TOKEN} ${message}`),
+      ];
+    if (address !== undefined) return addressWrong(explainAddress(address, message));
+    if (gate === "unauthorized") {
+      const refused = `the platform refuses the token: set a good DESIGNER_CLOUD_TOKEN. ${message}`;
+      if (requestId !== undefined || code !== `HTTP_${status}`) return [isThere, wrong("token", refused)];
+      const untold = untested("address", "the answer does not show that it is Designer Cloud's");
+      return [untold, wrong("token", `${refused}. Is DESIGNER_CLOUD_URL right?`)];
+    }
     // Refused after the token was let in: the question is not for everybody, or not for this tenant.
-    if (failure.next === "refused" && failure.status !== 401)
-      return untested("token", `whether it is good was not told: ${message}`);
-    if (failure.gate === "unauthorized")
-      return wrong("token", `the platform refuses the token: set a good DESIGNER_CLOUD_TOKEN. ${message}`);
-    return wrong("token", `the platform gave no answer: ${message}`);
+    if (next === "refused")
+      return [
+        isThere,
+        untested("token", `whether it is good was not told: see that its user may use the API. ${message}`),
+      ];
+    if (gate === "throttled")
+      return [
+        untested("address", message),
+        untested("token", "the platform takes no more questions for now: try again later"),
+      ];
+    return addressWrong(
+      `the platform is away: try again later and, if that stays so, correct DESIGNER_CLOUD_URL (host, port, http or https). ${message}`,
+    );
   }
 }
+
+const addressWrong = (words: string): Finding[] => [
+  wrong("address", words),
+  untested("token", "the platform was not asked: see the address"),
+];
+
+/** What to do about the platform's address, before the words of the call that failed. */
+export function explainAddress(trouble: AddressTrouble, message: string): string {
+  return `${ADDRESS_WORDS[trouble]} ${message}`;
+}
+
+const NO_TOKEN =
+  "there is none to send: correct DESIGNER_CLOUD_TOKEN, or what DESIGNER_CLOUD_TOKEN_FILE names.";
+
+const STRANGER =
+  "this does not look like Designer Cloud: correct DESIGNER_CLOUD_URL (an address like https://us1.alteryxcloud.com, without a path).";
+
+const ADDRESS_WORDS: Readonly<Record<AddressTrouble, string>> = {
+  stranger: STRANGER,
+  redirect: STRANGER,
+  path: "the path of DESIGNER_CLOUD_URL leads to no API of Designer Cloud: take it out.",
+  "no host": "there is no such host: correct DESIGNER_CLOUD_URL.",
+  nobody: "nobody listens there: correct host and port of DESIGNER_CLOUD_URL, or start what should answer.",
+  "no tls":
+    "no secure connection can be made: correct DESIGNER_CLOUD_URL (https or http, host, port), or let this machine trust its certificate (NODE_EXTRA_CA_CERTS).",
+};
 
 async function checkConnection(
   connection: number,
@@ -81,7 +138,8 @@ async function checkConnection(
       const words = `the platform knows no connection ${connection}: correct \`connection\`, or share it with the token's user`;
       return [wrong("exists", words)];
     }
-    findings.push(untested("exists", failed.message));
+    const rights = failed.failure.status === 403 ? "share it with the token's user. " : "";
+    findings.push(untested("exists", `${rights}${failed.message}`));
   }
   return [
     ...findings,
@@ -96,7 +154,10 @@ function checkVendor(connection: number, vendor: string | undefined): Finding {
     return untested("redshift", `the platform does not tell of what kind connection ${connection} is`);
   return /redshift/i.test(vendor)
     ? good("redshift", `connection ${connection} is a Redshift one`)
-    : wrong("redshift", `connection ${connection} is of kind ${JSON.stringify(vendor)}, not Redshift`);
+    : wrong(
+        "redshift",
+        `connection ${connection} is of kind ${JSON.stringify(vendor)}, not Redshift: name one that publish-relay connections lists`,
+      );
 }
 
 async function checkStatus(
@@ -110,7 +171,7 @@ async function checkStatus(
       ? good("answers", `connection ${connection} answers`)
       : wrong(
           "answers",
-          `the platform does not reach connection ${connection}: its status is ${JSON.stringify(status)}`,
+          `the platform does not reach connection ${connection}: its status is ${JSON.stringify(status)}. Test it in Designer Cloud, and mend its host, login or network`,
         );
   } catch (error) {
     return untested("answers", failureOf(error, signal).message);

@@ -7,14 +7,13 @@ export interface RedisFacts {
   readonly version: string;
   /** `noeviction` */
   readonly policy: string;
-  readonly usedBytes: number;
+  /** Absent, as all that follows: not told. */
+  readonly usedBytes: number | undefined;
   /** 0: no limit is set. */
-  readonly maxBytes: number;
-  readonly appendOnly: boolean;
+  readonly maxBytes: number | undefined;
+  readonly appendOnly: boolean | undefined;
   /** Were the last writes of the append-only file good? */
-  readonly appendOnlyGood: boolean;
-  /** A reader of another server takes no writes. */
-  readonly role: string;
+  readonly appendOnlyGood: boolean | undefined;
   /** How far its clock is ahead of ours, in milliseconds; known to half of `roundTripMs`. */
   readonly aheadMs: number;
   readonly roundTripMs: number;
@@ -32,15 +31,17 @@ export async function readRedisFacts(redis: Redis, now: () => number): Promise<R
     name: valkey === undefined ? "Redis" : "Valkey",
     version: valkey ?? line("redis_version") ?? "",
     policy: line("maxmemory_policy") ?? "",
-    usedBytes: Number(line("used_memory") ?? 0),
-    maxBytes: Number(line("maxmemory") ?? 0),
-    appendOnly: line("aof_enabled") === "1",
-    appendOnlyGood: (line("aof_last_write_status") ?? "ok") === "ok",
-    role: line("role") ?? "master",
+    usedBytes: told(line("used_memory"), Number),
+    maxBytes: told(line("maxmemory"), Number),
+    appendOnly: told(line("aof_enabled"), (text) => text === "1"),
+    appendOnlyGood: told(line("aof_last_write_status"), (text) => text === "ok"),
     aheadMs: seconds * 1_000 + micros / 1_000 - (askedAt + answeredAt) / 2,
     roundTripMs: answeredAt - askedAt,
   };
 }
+
+const told = <T>(text: string | undefined, read: (text: string) => T): T | undefined =>
+  text === undefined ? undefined : read(text);
 
 const SCAN_PAGE = 1_000;
 const SCANS_MAX = 20;

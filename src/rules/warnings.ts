@@ -15,7 +15,6 @@ export function warnings(file: RulesFile, source: YamlSource): RulesProblem[] {
   return [
     ...settleWarnings(file.defaults, ["defaults"], source),
     ...targetWarnings(file, source),
-    ...nothingPublished(file, source),
     ...takenPlaces(file, source),
     ...file.rules.flatMap((rule, index) => [
       ...ranFromWarnings(rule, index, source),
@@ -26,20 +25,13 @@ export function warnings(file: RulesFile, source: YamlSource): RulesProblem[] {
   ];
 }
 
-function nothingPublished({ rules }: RulesFile, source: YamlSource): RulesProblem[] {
-  if (rules.length === 0) return [source.at(["rules"], "there is no rule: nothing will be published")];
-  return rules.every(({ enabled }) => enabled === false)
-    ? [source.at(["rules"], "no rule is enabled: nothing will be published")]
-    : [];
-}
-
 function targetWarnings({ targets, rules }: RulesFile, source: YamlSource): RulesProblem[] {
   const targetsOf = (some: RulesFile["rules"]) =>
     new Set(some.flatMap(({ publish }) => publish.map(({ target }) => target)));
   const used = targetsOf(rules);
   const enabled = rules.filter(({ enabled }) => enabled !== false);
-  // When every rule is switched off that is said once, not of each target.
-  const inForce = enabled.length === 0 ? used : targetsOf(enabled);
+  // While no rule is in force the file is in the making: that is said once, and not here.
+  const inForce = enabled.length === 0 ? new Set(Object.keys(targets)) : targetsOf(enabled);
   const unused = (name: string): RulesProblem[] => {
     if (inForce.has(name)) return [];
     const whose = used.has(name) ? "only rules that are switched off publish" : "no rule publishes";

@@ -53,7 +53,7 @@ export async function startWireServer(
   return { port, url: `http://127.0.0.1:${port}`, requests, connections: () => connections };
 }
 
-/** A whole answer. */
+/** A whole answer, with a request id as the platform's have one; `STRANGER` leaves it out. */
 export function httpAnswer(
   status: number,
   body: unknown,
@@ -64,9 +64,14 @@ export function httpAnswer(
     "content-length": String(Buffer.byteLength(text)),
     "x-trifacta-request-id": "request-7",
     ...headers,
-  }).map(([name, value]) => `${name}: ${value}\r\n`);
+  })
+    .filter(([, value]) => value !== "")
+    .map(([name, value]) => `${name}: ${value}\r\n`);
   return `HTTP/1.1 ${status} x\r\n${lines.join("")}\r\n${text}`;
 }
+
+/** Headers of an answer that is not the platform's. */
+export const STRANGER = { "x-trifacta-request-id": "" };
 
 /** A port on which nobody listens. */
 export async function closedPort(): Promise<number> {
