@@ -3,6 +3,7 @@ import { accountName, EXIT_CODES, notEmpty, reason, wholeNumber } from "./comman
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
 import { addCheck, addExplain, type Questions } from "./question-commands.ts";
+import { ownVersion } from "./own-version.ts";
 import type { ReplayArguments } from "./replay-command.ts";
 import { addReplay } from "./replay-options.ts";
 import { addStanding, type StandingActions } from "./standing-commands.ts";
@@ -75,6 +76,7 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
     .description("Publishes finished Designer Cloud jobs to Redshift: once, at each target's pace.")
     .exitOverride()
     .configureOutput({ writeOut: out, writeErr: err })
+    .version(ownVersion(), "-V, --version", "tell the version of publish-relay")
     .showHelpAfterError("(add --help for how it is used)")
     .addHelpText("after", EXIT_CODES);
   program

@@ -1,5 +1,5 @@
-import { readFileSync } from "node:fs";
 import { createMetrics, type Metrics, type Readings } from "./http/metrics.ts";
+import { ownVersion } from "./own-version.ts";
 import type { PublishEvents } from "./processors/publish-task.ts";
 import type { BreakerStore } from "./queues/breaker-store.ts";
 import { createHolds, type Holds } from "./queues/holds.ts";
@@ -101,12 +101,4 @@ async function readMetrics(
     }),
     poll: figures,
   };
-}
-
-/** As package.json has it, which lies beside the folder of this file in the sources and in what is built. */
-function ownVersion(): string {
-  const { version } = JSON.parse(readFileSync(new URL("../package.json", import.meta.url), "utf8")) as {
-    version: string;
-  };
-  return version;
 }

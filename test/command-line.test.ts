@@ -1,3 +1,4 @@
+import { readFile } from "node:fs/promises";
 import { expect, test } from "vitest";
 import { runCommand } from "./support/command-line.ts";
 import { startScript } from "./support/processes.ts";
@@ -12,6 +13,14 @@ test("as a process: an unknown command ends with 2, help with 0 on stdout", asyn
   expect(await unknown.exited).toMatchObject({ code: 2 });
   expect(await help.exited).toMatchObject({ code: 0 });
   expect(help.output()).toContain("publish-relay [options] [command]");
+});
+
+test("the version is that of the package", async () => {
+  const { version } = JSON.parse(await readFile(new URL("../package.json", import.meta.url), "utf8")) as {
+    version: string;
+  };
+  for (const option of ["--version", "-V"])
+    expect(await runCommand([option])).toEqual({ code: 0, output: `${version}\n` });
 });
 
 test("help ends with 0, names every command, and tells the exit codes", async () => {
