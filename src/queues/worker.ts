@@ -240,10 +240,10 @@ async function standBehind(job: Job): Promise<void> {
 export async function wake(queue: Queue, jobId: string): Promise<void> {
   const backend = queue.getBackend();
   const client = await backend.client;
-  const replayed = isReplayed({ priority: Number(await client.hget(queue.toKey(jobId), "priority")) });
+  const priority = Number(await client.hget(queue.toKey(jobId), "priority"));
   // Both in one round trip; Redis takes them in this order.
   const done = await Promise.allSettled([
-    ...(replayed ? [] : [backend.changePriority(jobId, 0)]),
+    ...(priority === 0 || isReplayed({ priority }) ? [] : [backend.changePriority(jobId, 0)]),
     backend.promote(jobId),
   ]);
   for (const one of done) {
