@@ -22,6 +22,23 @@ export function cutOut(secrets: readonly string[]): (text: string) => string {
       .replace(PASSWORD, (_all, before: string) => `${before}:***@`);
 }
 
+/** What takes a token out of texts. */
+export interface TokenHiding {
+  /** As `hiding`: for words. */
+  readonly redact: (text: string) => string;
+  /** As `cutOut`: for JSON. */
+  readonly cut: (text: string) => string;
+}
+
+/** Remembers what takes out the last token, which seldom changes: to make it costs more than a call's other work with it. */
+export function createTokenHiding(): (token: string) => TokenHiding {
+  let last: (TokenHiding & { readonly token: string }) | undefined;
+  return (token) => {
+    if (last?.token !== token) last = { token, redact: hiding([token]), cut: cutOut([token]) };
+    return last;
+  };
+}
+
 /** As it is, as JSON, an address, and base64 write it. */
 function spellingsOf(secret: string): string[] {
   const inBase64 = [0, 1, 2].map((before) => base64Of(secret, before));
