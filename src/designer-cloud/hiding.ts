@@ -13,7 +13,7 @@ export function hiding(secrets: readonly string[]): (text: string) => string {
  * Takes the secrets, in whatever spelling, and passwords in addresses out, and leaves all else as it is: JSON stays
  * JSON.
  */
-export function cutOut(secrets: readonly string[]): (text: string) => string {
+function cutOut(secrets: readonly string[]): (text: string) => string {
   const all = secrets.filter((secret) => secret.length >= TOKEN_MIN).flatMap(spellingsOf);
   const hidden = [...new Set(all)];
   return (text) =>
