@@ -100,11 +100,16 @@ export function startDispatchWorkers(deps: WorkerDeps): RunningWorker[] {
   ];
 }
 
-/** What a dispatch reads tells the log also which report it goes by, without another question to Redis. */
+/** Reads the record, made anew if it is gone. What a dispatch reads tells the log also which report it goes by, without another question to Redis. */
 function rememberReport(completions: CompletionRecords) {
   let reports: readonly RememberedReport[] = [];
   const read: CompletionRecords["read"] = async (id) => {
-    const found = await completions.read(id);
+    let found = await completions.read(id);
+    if (!found.completion) {
+      // Redis may have come back without its last second.
+      await completions.ensure(id);
+      found = await completions.read(id);
+    }
     reports = found.completion?.reports ?? [];
     return found;
   };
@@ -130,8 +135,7 @@ async function takeIn(deps: WorkerDeps, job: Job): Promise<number | Outcome> {
   const own = jobGroupOf(job);
   const parsed = parseReport(data, "message");
   if (parsed.kind === "report" && parsed.report.jobGroupId === own) {
-    if (merged) await deps.completions.ensure(own);
-    else {
+    if (!merged) {
       await deps.completions.merge(own, { ...parsed.report, ...deliveryOf(job) });
       // Run once more, it must not undo what later reports brought.
       await job.updateData({ ...(data as object), merged: true });

@@ -193,3 +193,19 @@ test("when the platform cannot say just then whether it lists the table, it is a
   expect(site.puts(2)).toHaveLength(2);
   expect(site.simulator.requests({ kind: "outputs" })).toHaveLength(2);
 });
+
+test("the tasks of a job group that wait for each other go in the order of the rules, whatever they are called", async () => {
+  const tables = ["zebras", "yaks", "wolves", "ants"];
+  const publish = tables.map((table) => ({ target: "sales", ...load, table }));
+  const site = await openSite({ rules: twoTargets({ rules: [{ name: "all", when: "all", publish }] }) });
+  const relay = await site.start();
+  await relay.report(2);
+  await site.ended(2, 4);
+  // Which one is first goes by the job group's id.
+  expect(site.puts(2).map(({ body }) => Reflect.get(body as object, "table"))).toEqual([
+    "wolves",
+    "zebras",
+    "yaks",
+    "ants",
+  ]);
+});

@@ -301,3 +301,11 @@ test("of very many reports the first and the newest are remembered, and all are 
     ...Array.from({ length: 49 }, (_, i) => i + 12),
   ]);
 });
+
+test("a completion whose record was lost with Redis' last second is dispatched all the same", async () => {
+  const site = await openWith(everything);
+  await site.start();
+  const data = { jobGroupId: 2, status: "Complete", labels: {}, merged: true };
+  await site.queue("completions").add("completion", data, { jobId: "jobgroup-2" });
+  expect(only(await site.ended(2)).record.state).toBe("published");
+});

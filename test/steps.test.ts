@@ -38,3 +38,20 @@ test("a job that is gone tells nothing", async () => {
   await tell("other", "waits");
   expect(await redis.exists(queue.toKey("other:logs"))).toBe(0);
 });
+
+test("a picture is drawn with a line or without one, and told to those who listen to the queue", async () => {
+  const { redis, queue, tell, words } = await open();
+  await tell("task", "publishing", { progress: 20 });
+  await tell("task", "publishing", { progress: 30 });
+  await tell("task", "", { progress: 100, stage: "published" });
+  expect(await words()).toEqual(["publishing"]);
+  expect((await queue.getJob("task"))?.progress).toEqual({ progress: 100, stage: "published" });
+  const events = await redis.xrange(queue.toKey("events"), "-", "+");
+  expect(
+    events.filter(([, fields]) => fields[1] === "progress").map(([, fields]) => fields.slice(2)),
+  ).toEqual(
+    [20, 30]
+      .map((progress) => ["jobId", "task", "data", JSON.stringify({ progress })])
+      .concat([["jobId", "task", "data", JSON.stringify({ progress: 100, stage: "published" })]]),
+  );
+});

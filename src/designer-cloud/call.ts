@@ -2,7 +2,7 @@ import type { Dispatcher } from "undici";
 import type { z } from "zod";
 import { type ExchangeLimits, exchange } from "./exchange.ts";
 import { type CallName, noAnswer, refusal, requestIdOf, type Telling, unreadable } from "./failure.ts";
-import { cutOut, hiding } from "./hiding.ts";
+import { hiding, type TokenHiding } from "./hiding.ts";
 import { dateOf } from "./retry-after.ts";
 
 /** What calls are made with. */
@@ -11,6 +11,8 @@ export interface CallDeps {
   /** The path before `/v4`. */
   readonly prefix: string;
   readonly token: () => string | Promise<string>;
+  /** What takes a token out of answers and messages. */
+  readonly hidingOf: (token: string) => TokenHiding;
   readonly limits: ExchangeLimits;
   readonly now: () => number;
 }
@@ -37,7 +39,8 @@ export async function callPlatform<T>(
   { body, headers: more = {}, mayStillSend, signal, secrets = [] }: CallOptions,
 ): Promise<{ status: number; requestId: string | undefined; at: number | undefined; value: T }> {
   const token = await currentToken(deps.token, name);
-  const redact = hiding([token, ...secrets]);
+  const hides = deps.hidingOf(token);
+  const redact = secrets.length === 0 ? hides.redact : hiding([token, ...secrets]);
   const headers = {
     authorization: `Bearer ${token}`,
     accept: "application/json",
@@ -62,7 +65,7 @@ export async function callPlatform<T>(
   if (outcome.kind === "no-answer") throw noAnswer(outcome, telling);
   if (outcome.status >= 300) throw refusal(outcome, telling);
   // A publish job's own error may repeat the token too.
-  const read = parseAnswer(cutOut([token])(outcome.body), schema);
+  const read = parseAnswer(hides.cut(outcome.body), schema);
   if ("event" in read) throw unreadable(outcome, read, telling);
   const requestId = requestIdOf(outcome.headers, redact);
   return { status: outcome.status, requestId, at: dateOf(outcome.headers), value: read.value };

@@ -27,6 +27,7 @@ import {
 import { type CallDeps, callPlatform } from "./call.ts";
 import { openConnections } from "./connections.ts";
 import type { CallName } from "./failure.ts";
+import { createTokenHiding } from "./hiding.ts";
 import { listAll } from "./list-all.ts";
 import { type RunRequest, type RunStarted, startRun } from "./run.ts";
 
@@ -142,7 +143,8 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
   const connections = openConnections(origin, { connections: options.connections ?? 64, connectMs });
   // As long as the slowest call ahead can hold a connection.
   const limits = { waitMs: connectMs + headersMs + bodyMs, headersMs, bodyMs };
-  const deps: CallDeps = { connections, prefix, token: options.token, limits, now: options.now ?? Date.now };
+  const { token, now = Date.now } = options;
+  const deps: CallDeps = { connections, prefix, token, hidingOf: createTokenHiding(), limits, now };
 
   async function get<T>(path: string, schema: z.ZodType<T>, signal: AbortSignal | undefined): Promise<T> {
     const { value } = await callPlatform(deps, { kind: "read", method: "GET", path }, schema, { signal });

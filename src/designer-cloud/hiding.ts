@@ -13,13 +13,30 @@ export function hiding(secrets: readonly string[]): (text: string) => string {
  * Takes the secrets, in whatever spelling, and passwords in addresses out, and leaves all else as it is: JSON stays
  * JSON.
  */
-export function cutOut(secrets: readonly string[]): (text: string) => string {
+function cutOut(secrets: readonly string[]): (text: string) => string {
   const all = secrets.filter((secret) => secret.length >= TOKEN_MIN).flatMap(spellingsOf);
   const hidden = [...new Set(all)];
   return (text) =>
     hidden
       .reduce((left, secret) => left.replaceAll(secret, "***"), text)
       .replace(PASSWORD, (_all, before: string) => `${before}:***@`);
+}
+
+/** What takes a token out of texts. */
+export interface TokenHiding {
+  /** As `hiding`: for words. */
+  readonly redact: (text: string) => string;
+  /** As `cutOut`: for JSON. */
+  readonly cut: (text: string) => string;
+}
+
+/** Remembers what takes out the last token, which seldom changes: to make it costs more than a call's other work with it. */
+export function createTokenHiding(): (token: string) => TokenHiding {
+  let last: (TokenHiding & { readonly token: string }) | undefined;
+  return (token) => {
+    if (last?.token !== token) last = { token, redact: hiding([token]), cut: cutOut([token]) };
+    return last;
+  };
 }
 
 /** As it is, as JSON, an address, and base64 write it. */

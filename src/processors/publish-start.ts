@@ -122,13 +122,13 @@ async function wait(task: PublishTask, admission: Exclude<Admission, Go | NotYet
 
 /** The publish jobs that stand before the PUT, if each of them can be explained; else what to do instead. */
 async function takeBaseline(task: PublishTask): Promise<number[] | Outcome> {
-  const { plan, platform, hold, run } = task;
+  const { plan, platform, run } = task;
   try {
     const verdict = await judgeBaseline({
       plan,
       record: task.record,
       listed: await platform.listJobs(plan.jobGroupId, run.signal),
-      siblings: () => hold.siblings(),
+      siblings: task.listSiblings,
       listTables: () => platform.listTables(plan, run.signal),
     });
     switch (verdict.is) {

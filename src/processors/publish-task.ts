@@ -2,7 +2,7 @@ import { type GateReason, LostTaskError, PlatformError } from "../errors.ts";
 import type { Outcome, Run } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
 import type { TaskState } from "../rules/task-state.ts";
-import type { TaskHold } from "../queues/task-record.ts";
+import type { Sibling, TaskHold } from "../queues/task-record.ts";
 import type { WaitCause } from "../queues/waits.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
@@ -123,6 +123,8 @@ export interface PublishTask extends PublishDeps {
   probes: boolean;
   /** Redis' clock, epoch milliseconds, kept on by this process' own: never behind it, ahead by `aheadMs` at most. */
   readonly nowMs: () => number;
+  /** The other tasks of the job group; asked only while this one has it. */
+  readonly listSiblings: () => Promise<readonly Sibling[]>;
   /** So long the claim took, in which Redis told its time: a process may be frozen meanwhile. */
   readonly aheadMs: number;
 }

@@ -1,5 +1,6 @@
 import type { Outcome, Run } from "../queues/outcome.ts";
 import { hasEnded } from "../rules/task-state.ts";
+import type { Sibling, TaskHold } from "../queues/task-record.ts";
 import type { PublishPlan } from "../rules/model.ts";
 import { start } from "./publish-start.ts";
 import { handOver, isLost, type PublishDeps, type PublishTask, park, release, save } from "./publish-task.ts";
@@ -77,6 +78,7 @@ async function take(
     probes: true,
     redisLife,
     nowMs: () => nowMs + (deps.clock.now() - since),
+    listSiblings: siblingsOf(plan, deps.hold),
     aheadMs,
   };
   // A planned task stood in line, and took no step that could kill a process.
@@ -86,6 +88,19 @@ async function take(
     run.tell(`The process before stopped in the step "${record.state}"; this one goes on from there`);
   }
   return { task, crashed };
+}
+
+/** While a task has the job group, its siblings stay as they are: one look is enough, if they run one at a time. */
+function siblingsOf(plan: PublishPlan, hold: TaskHold): () => Promise<readonly Sibling[]> {
+  let known: Promise<readonly Sibling[]> | undefined;
+  return () => {
+    if (!plan.serialize) return hold.siblings();
+    known ??= hold.siblings().catch((error: unknown) => {
+      known = undefined;
+      throw error;
+    });
+    return known;
+  };
 }
 
 /** The process died after the task had failed, and before its job was told: nobody asked for another try. */

@@ -1,7 +1,6 @@
 import type { PlatformError } from "../errors.ts";
 import type { Outcome } from "../queues/outcome.ts";
 import type { TaskRecord } from "../queues/record.ts";
-import type { Sibling } from "../queues/task-record.ts";
 import { REPEATABLE_ACTIONS } from "../rules/model.ts";
 import { type Judgement, judgePublish } from "./judge-publish.ts";
 import {
@@ -32,7 +31,6 @@ const GROWTH = 1.5;
 export async function watch(task: PublishTask): Promise<Outcome> {
   const { run, clock, settings } = task;
   const answered = countAnswers(task);
-  const listSiblings = siblingsOf(task);
   let intervalMs = settings.followFirstMs;
   let told = false;
   for (;;) {
@@ -42,7 +40,7 @@ export async function watch(task: PublishTask): Promise<Outcome> {
     const askedAt = task.nowMs();
     let judgement: Judgement | undefined;
     try {
-      judgement = await look(task, listSiblings);
+      judgement = await look(task);
       await answered(true);
     } catch (error) {
       const failure = platformFailure(error);
@@ -79,22 +77,9 @@ async function leave(task: PublishTask): Promise<Outcome> {
   return handOver();
 }
 
-/** While this task has the job group, its siblings stay as they are: one look is enough, if they run one at a time. */
-function siblingsOf({ plan, hold }: PublishTask): () => Promise<readonly Sibling[]> {
-  let known: Promise<readonly Sibling[]> | undefined;
-  return () => {
-    if (!plan.serialize) return hold.siblings();
-    known ??= hold.siblings().catch((error: unknown) => {
-      known = undefined;
-      throw error;
-    });
-    return known;
-  };
-}
-
 /** Looks at the publish jobs of the job group, and of the groups of its own that the publish may have. */
-async function look(task: PublishTask, listSiblings: () => Promise<readonly Sibling[]>): Promise<Judgement> {
-  const { plan, platform, record, run } = task;
+async function look(task: PublishTask): Promise<Judgement> {
+  const { plan, platform, record, run, listSiblings } = task;
   const own = await ownGroups(task);
   const groups = [plan.jobGroupId, ...own];
   const [siblings, ...lists] = await Promise.all([

@@ -8,15 +8,21 @@ const KEPT = 1_000;
 const FIRST = 20;
 const NEWEST = 200;
 
-/** Writes a line of a job's story, with the time in front; the same words twice in a row are one line. */
-export type TellStep = (jobId: string, words: string) => Promise<void>;
+/**
+ * Writes a line of a job's story, with the time in front, and draws the picture on the board; the same words twice in a
+ * row are one line, none are no line.
+ */
+export type TellStep = (jobId: string, words: string, picture?: object) => Promise<void>;
 
 /** Tells the steps of a queue's jobs, as Bull Board shows them under Logs. */
 export function createTellStep(redis: Redis, queue: Queue): TellStep {
-  const tell = registerScript(redis, "relayTell", TELL, 2);
-  return async (jobId, words) => {
+  const tell = registerScript(redis, "relayTell", TELL, 4);
+  return async (jobId, words, picture) => {
     const key = queue.toKey(jobId);
-    await tell([key, `${key}:logs`], [new Date().toISOString(), words, KEPT]);
+    await tell(
+      [key, `${key}:logs`, queue.toKey("events"), queue.toKey("meta")],
+      [jobId, new Date().toISOString(), words, KEPT, picture ? JSON.stringify(picture) : ""],
+    );
   };
 }
 

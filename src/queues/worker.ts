@@ -174,20 +174,27 @@ const DRAW_AFTER_MS = 250;
 function runOf(job: Job, signal: AbortSignal, tellStep: TellStep): { run: Run; flush: () => void } {
   // A picture or a line that is lost does no harm: the record is the truth.
   const ignore = (): void => undefined;
-  let next: Parameters<Run["show"]>[0] | undefined;
+  let words = "";
+  let picture: Parameters<Run["show"]>[0] | undefined;
   let timer: NodeJS.Timeout | undefined;
   const flush = (): void => {
     clearTimeout(timer);
     timer = undefined;
-    if (next) job.updateProgress(next).catch(ignore);
-    next = undefined;
+    if (words !== "" || picture) tellStep(job.id ?? "", words, picture).catch(ignore);
+    words = "";
+    picture = undefined;
   };
   const run: Run = {
     stalls: job.stalledCounter,
     signal,
-    tell: (words) => void tellStep(job.id ?? "", words).catch(ignore),
+    // With the picture that is shown along with it.
+    tell: (line) => {
+      if (words !== "") flush();
+      words = line;
+      queueMicrotask(flush);
+    },
     show: (progress) => {
-      next = progress;
+      picture = progress;
       timer ??= setTimeout(flush, DRAW_AFTER_MS);
     },
   };
@@ -240,10 +247,10 @@ async function standBehind(job: Job): Promise<void> {
 export async function wake(queue: Queue, jobId: string): Promise<void> {
   const backend = queue.getBackend();
   const client = await backend.client;
-  const replayed = isReplayed({ priority: Number(await client.hget(queue.toKey(jobId), "priority")) });
+  const priority = Number(await client.hget(queue.toKey(jobId), "priority"));
   // Both in one round trip; Redis takes them in this order.
   const done = await Promise.allSettled([
-    ...(replayed ? [] : [backend.changePriority(jobId, 0)]),
+    ...(priority === 0 || isReplayed({ priority }) ? [] : [backend.changePriority(jobId, 0)]),
     backend.promote(jobId),
   ]);
   for (const one of done) {

@@ -31,12 +31,13 @@ local n = redis.call('HINCRBY', group, 'reports', 1)
 redis.call('HSET', group, 'report:' .. n, '{"at":' .. at .. ',' .. string.sub(ARGV[4], 2))
 if n > keep then redis.call('HDEL', group, 'report:' .. (n - keep + 1)) end
 local known = redis.call('HMGET', group, 'rev', 'labels', 'outcome')
-local answer, stood = nil, 0
+local answer, rev, stood = nil, '1', 0
 if not known[1] then
   answer = 'new'
   stood = redis.call('EXISTS', KEYS[3])
   redis.call('HSET', group, 'v', '1', 'rev', '1', 'labels', ARGV[2], 'source', ARGV[3],
     'reportedAt', at, 'firstAt', at)
+  first_at = at
   list_group(ARGV[7], group, ARGV[1], '')
 else
   local labels, changed = cjson.decode(known[2]), false
@@ -52,14 +53,15 @@ else
   local reopened = known[3] and known[3] ~= 'dispatched' and not was_delivered(group, n, keep, ARGV[6])
   if not changed and not reopened then return {'same', known[1], 0} end
   answer = changed and 'changed' or 'reopened'
-  redis.call('HSET', group, 'rev', tostring(tonumber(known[1]) + 1), 'labels', cjson.encode(labels))
+  rev = tostring(tonumber(known[1]) + 1)
+  redis.call('HSET', group, 'rev', rev, 'labels', cjson.encode(labels))
   redis.call('HDEL', group, 'outcome', 'words')
   if known[3] then redis.call('ZREM', ARGV[7] .. ':groups:completion:' .. known[3], ARGV[1]) end
   redis.call('HSET', group, 'reportedAt', at)
 end
 list_group(ARGV[7], group, ARGV[1], ':completion:reported')
 redis.call('ZADD', KEYS[2], now_us(), ARGV[1])
-return {answer, redis.call('HGET', group, 'rev'), stood}
+return {answer, rev, stood}
 `;
 
 /**
@@ -89,7 +91,7 @@ return 1
  * Answers 0 (a target is not registered), or per task: '' when it is new, else what stands in the record.
  */
 export const PLAN = `${SHARED}${WAITS}${JOURNAL}
-local group, answer = KEYS[1], {}
+local group, answer, new = KEYS[1], {}, 0
 local id, prefix, retention = ARGV[2], ARGV[3], tonumber(ARGV[4])
 for i = 5, #ARGV, 9 do
   if ARGV[i + 6] ~= '' and redis.call('HEXISTS', KEYS[4], ARGV[i + 6]) == 0 then return 0 end
@@ -103,21 +105,25 @@ for i = 5, #ARGV, 9 do
   local field = ARGV[i]
   local standing = redis.call('HGET', group, field)
   if not standing then
-    redis.call('HSET', group, field, ARGV[i + 1], 'plan:' .. field, ARGV[i + 2], 'planned', '1')
-    redis.call('ZADD', KEYS[2], now_us(), ARGV[i + 3])
-    if ARGV[i + 4] ~= '' then redis.call('ZADD', ARGV[i + 4], ARGV[1], ARGV[i + 3]) end
-    if ARGV[i + 5] ~= '' then redis.call('ZADD', KEYS[3], now_us(), ARGV[i + 5]) end
-    redis.call('HINCRBY', group, 'left', 1)
-    redis.call('PERSIST', group)
+    new = new + 1
     local tracked = ARGV[i + 3]
-    begin_wait(group, field, held_key(prefix, tracked), now_ms(), ARGV[i + 5] == '' and 'queue' or 'group', first)
-    count_state(prefix, group, id, 'planned', 1)
-    list_group(prefix, group, id, '')
+    redis.call('HSET', group, field, ARGV[i + 1], 'plan:' .. field, ARGV[i + 2], 'planned', '1', 'wait:' .. field,
+      wait_text(held_key(prefix, tracked), now_ms(), ARGV[i + 5] == '' and 'queue' or 'group', first))
+    redis.call('ZADD', KEYS[2], now_us(), tracked)
+    if ARGV[i + 4] ~= '' then redis.call('ZADD', ARGV[i + 4], ARGV[1], tracked) end
+    -- They are woken in the order of the rules.
+    if ARGV[i + 5] ~= '' then redis.call('ZADD', KEYS[3], now_us() + new, ARGV[i + 5]) end
     list_by_name(prefix, group, id, ':target:' .. string.match(tracked, '^publish%.([^\\t]+)'), retention)
     list_by_name(prefix, group, id, ':rule:' .. ARGV[i + 7], retention)
     list_by_name(prefix, group, id, ':table:' .. ARGV[i + 8], retention)
   end
   answer[#answer + 1] = standing or ''
+end
+if new > 0 then
+  redis.call('HINCRBY', group, 'left', new)
+  redis.call('PERSIST', group)
+  count_state(prefix, group, id, 'planned', new)
+  list_group(prefix, group, id, '')
 end
 return answer
 `;

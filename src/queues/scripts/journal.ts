@@ -8,19 +8,24 @@
 export const JOURNAL = `
 local MINUTES_KEPT_MS, TENS_KEPT_MS = 7500000, 90000000
 
+-- A script is about one job group, and lists it once in each list.
+local first_at, listed = nil, {}
+
 local function list_group(prefix, group, id, list)
-  local at = redis.call('HGET', group, 'firstAt')
-  if not at then
-    at = string.format('%.0f', now_us() / 1000)
-    redis.call('HSET', group, 'firstAt', at)
+  first_at = first_at or redis.call('HGET', group, 'firstAt')
+  if not first_at then
+    first_at = string.format('%.0f', now_us() / 1000)
+    redis.call('HSET', group, 'firstAt', first_at)
   end
   local key = prefix .. ':groups' .. list
-  redis.call('ZADD', key, at, id)
+  redis.call('ZADD', key, first_at, id)
+  listed[list] = true
   return key
 end
 
 -- A list that grows with the names in use goes when nobody adds to it for the ledger's time.
 local function list_by_name(prefix, group, id, list, retention)
+  if listed[list] then return end
   local key = list_group(prefix, group, id, list)
   redis.call('ZREMRANGEBYSCORE', key, '-inf', string.format('(%.0f', now_us() / 1000 - retention))
   redis.call('PEXPIRE', key, retention)
@@ -38,8 +43,9 @@ end
 local function count_ended(prefix, target, what, now)
   for _, span in ipairs({{'m', 60000, MINUTES_KEPT_MS}, {'t', 600000, TENS_KEPT_MS}}) do
     local key = string.format('%s:ended:%s:%.0f', prefix, span[1], math.floor(now / span[2]))
-    for _, one in ipairs(what) do redis.call('HINCRBY', key, target .. '\\t' .. one, 1) end
-    redis.call('PEXPIRE', key, span[3])
+    for _, one in ipairs(what) do
+      if redis.call('HINCRBY', key, target .. '\\t' .. one, 1) == 1 then redis.call('PEXPIRE', key, span[3]) end
+    end
   end
 end
 

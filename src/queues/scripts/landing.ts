@@ -6,8 +6,9 @@ local function task_from(i)
     job_group = ARGV[i + 4], retention = ARGV[i + 5], ordered = ARGV[i + 6] == '1', replayed = ARGV[i + 7] == '1'}
 end
 
+-- Only what is planned waits.
 local function note_wait(group, field, before, after, task, waits_for)
-  if before == after then return end
+  if before == after or (before ~= 'planned' and after ~= 'planned') then return end
   local key, now = held_key(task.prefix, task.tracked), now_ms()
   end_wait(group, field, key, now)
   if after == 'planned' then begin_wait(group, field, key, now, waits_for) end

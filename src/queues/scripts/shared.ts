@@ -11,9 +11,14 @@ local function is_busy(state)
   return state == 'admitted' or state == 'submitting' or state == 'submitted'
 end
 
+-- A script is one moment: the clock is asked once.
+local asked_us
 local function now_us()
-  local t = redis.call('TIME')
-  return tonumber(t[1]) * 1000000 + tonumber(t[2])
+  if not asked_us then
+    local t = redis.call('TIME')
+    asked_us = tonumber(t[1]) * 1000000 + tonumber(t[2])
+  end
+  return asked_us
 end
 
 -- A task that is not at its end: it may still need its job group's record.
@@ -121,8 +126,10 @@ local function land(keys, field, before, after, task)
   return wake_group, wake_table
 end
 
--- A run may write while it holds BullMQ's lock and is the newest that claimed the task.
-local function is_holder(group, field, lock, token)
-  return redis.call('GET', lock) == token and redis.call('HGET', group, 'holder:' .. field) == token
+-- What stands in the record, if this run may write there: it holds BullMQ's lock and is the newest that claimed the task.
+local function held_record(group, field, lock, token)
+  if redis.call('GET', lock) ~= token then return nil end
+  local record = redis.call('HMGET', group, field, 'holder:' .. field)
+  return record[2] == token and record[1] or nil
 end
 `;

@@ -1,13 +1,21 @@
 /**
- * Adds a line to what a job tells, unless its last line has the same words.
+ * Adds a line to what a job tells, unless its last line has the same words, and draws its picture on the board, as BullMQ's
+ * `updateProgress` does. Either may be empty. A job that is gone is left so.
  *
- * KEYS: job, its lines. ARGV: time, words, lines kept. Answers 1 when it was added.
+ * KEYS: job, its lines, its queue's events, its queue's meta. ARGV: job's id, time, words, lines kept, picture.
  */
 export const TELL = `
-if redis.call('EXISTS', KEYS[1]) == 0 then return 0 end
-local last = redis.call('LINDEX', KEYS[2], -1)
-if last and string.match(last, '^%S+ (.*)$') == ARGV[2] then return 0 end
-redis.call('RPUSH', KEYS[2], ARGV[1] .. ' ' .. ARGV[2])
-redis.call('LTRIM', KEYS[2], -tonumber(ARGV[3]), -1)
-return 1
+if redis.call('EXISTS', KEYS[1]) == 0 then return end
+local id, words, kept, picture = ARGV[1], ARGV[3], tonumber(ARGV[4]), ARGV[5]
+if words ~= '' then
+  local last = redis.call('LINDEX', KEYS[2], -1)
+  if not last or string.match(last, '^%S+ (.*)$') ~= words then
+    if redis.call('RPUSH', KEYS[2], ARGV[2] .. ' ' .. words) > kept then redis.call('LTRIM', KEYS[2], -kept, -1) end
+  end
+end
+if picture ~= '' then
+  redis.call('HSET', KEYS[1], 'progress', picture)
+  local most = redis.call('HGET', KEYS[4], 'opts.maxLenEvents') or 10000
+  redis.call('XADD', KEYS[3], 'MAXLEN', '~', most, '*', 'event', 'progress', 'jobId', id, 'data', picture)
+end
 `;

@@ -31,9 +31,9 @@ const PROBE_US = 300_000_000;
 export const CLAIM = `${SHARED}
 local field, token = ARGV[1], ARGV[2]
 if redis.call('GET', KEYS[2]) ~= token then return {'lost'} end
-local json = redis.call('HGET', KEYS[1], field)
+local record = redis.call('HMGET', KEYS[1], field, 'holder:' .. field)
+local json, before = record[1], record[2]
 if not json then return {'missing'} end
-local before = redis.call('HGET', KEYS[1], 'holder:' .. field)
 redis.call('HSET', KEYS[1], 'holder:' .. field, token)
 local crashed = (before and before ~= '' and before ~= token) and '1' or '0'
 local info = redis.pcall('INFO', 'replication')
@@ -77,8 +77,9 @@ local max, per = tonumber(ARGV[11]), tonumber(ARGV[12])
 local tolerance, lead, tracked = tonumber(ARGV[13]), tonumber(ARGV[14]), ARGV[15]
 local held_by = held_key(prefix, tracked)
 
-if not is_holder(group, field, KEYS[2], token) then return {'lost'} end
-local state = state_of(redis.call('HGET', group, field))
+local json = held_record(group, field, KEYS[2], token)
+if not json then return {'lost'} end
+local state = state_of(json)
 if state ~= 'planned' and state ~= 'admitted' then return {'state', state or ''} end
 
 redis.call('ZREM', waiters, waiter)
@@ -90,8 +91,8 @@ if supersede then
   end
 end
 
-local busy = serialize and busy_sibling(group, field) or nil
-if busy then
+local busy = busy_sibling(group, field)
+if serialize and busy then
   redis.call('ZADD', waiters, now_us(), waiter)
   redis.call('HSET', group, 'holder:' .. field, '')
   wait_for(group, field, held_by, now_ms(), 'group', busy)
@@ -171,8 +172,8 @@ if max > 0 then
   redis.call('PEXPIRE', pace, math.max(math.ceil(per / 1000), ${STARTS_KEPT_MS}) + 60000)
 end
 if breaker[2] then redis.call('HSET', KEYS[8], 'probeGroup', group, 'probeField', field, 'probeAt', string.format('%.0f', now)) end
-redis.call('HSET', group, field, ARGV[5])
-if not busy_sibling(group, field) then redis.call('HSET', group, 'busy', field, 'busyLock', KEYS[2]) end
+if busy then redis.call('HSET', group, field, ARGV[5])
+else redis.call('HSET', group, field, ARGV[5], 'busy', field, 'busyLock', KEYS[2]) end
 if ordered then redis.call('SET', table_key .. ':busy', tracked) end
 local at = now_ms()
 end_wait(group, field, held_by, at)
@@ -206,19 +207,20 @@ return busy_in_table(KEYS[3], ARGV[6], ARGV[3]) and 0 or 1
  */
 export const WRITE = `${SHARED}${WAITS}${JOURNAL}${LANDING}
 local field, json, token, let_go = ARGV[1], ARGV[2], ARGV[3], ARGV[5] == '1'
-if not is_holder(keys.group, field, KEYS[6], token) then
+local current = held_record(keys.group, field, KEYS[6], token)
+if not current then
   -- The same write was done before and its reply was lost: the run let go of the task with it.
   if let_go and redis.call('HGET', keys.group, field) == json and redis.call('GET', KEYS[6]) == token then
     return {'ok', '', ''}
   end
   return {'lost'}
 end
-local before, after = state_of(redis.call('HGET', keys.group, field)), state_of(json)
+local before, after = state_of(current), state_of(json)
 if before ~= after and not string.find(',' .. ARGV[4] .. ',', ',' .. (before or '') .. ',', 1, true) then
   return {'state', before or ''}
 end
-redis.call('HSET', keys.group, field, json)
-if let_go then redis.call('HSET', keys.group, 'holder:' .. field, '') end
+if let_go then redis.call('HSET', keys.group, field, json, 'holder:' .. field, '')
+else redis.call('HSET', keys.group, field, json) end
 local task = task_from(7)
 note_wait(keys.group, field, before, after, task, ARGV[6])
 note_change(task.prefix, keys.group, before, after, task)

@@ -55,15 +55,17 @@ local function note_pause(key, now, paused)
   redis.call('HSET', key, 'cause', '', 'since', string.format('%.0f', now), 'till', '0', 'pause', string.format('%.0f', sums.pause))
 end
 
-local function begin_wait(group, field, key, now, cause, words)
+local function wait_text(key, now, cause, words)
   local text = string.format('%s %.0f ', cause, now)
   if cause == 'queue' then
     local sums = held_so_far(key, now)
-    text = text .. string.format('%.0f %.0f %.0f %.0f', sums.pause, sums.gate, sums.breaker, sums.pace)
-  else
-    text = text .. (words or '')
+    return text .. string.format('%.0f %.0f %.0f %.0f', sums.pause, sums.gate, sums.breaker, sums.pace)
   end
-  redis.call('HSET', group, 'wait:' .. field, text)
+  return text .. (words or '')
+end
+
+local function begin_wait(group, field, key, now, cause, words)
+  redis.call('HSET', group, 'wait:' .. field, wait_text(key, now, cause, words))
 end
 
 local function add_wait(group, field, key, cause, ms)
