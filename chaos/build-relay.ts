@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { symlink, writeFile } from "node:fs/promises";
+import { copyFile, symlink, writeFile } from "node:fs/promises";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -22,7 +22,7 @@ export interface Program {
 
 /** Compiles the relay as it stands now into `folder`: an edit while the run goes on must not change what runs. */
 export async function buildRelay(folder: string): Promise<Program> {
-  await writeFile(join(folder, "package.json"), JSON.stringify({ type: "module" }));
+  await copyFile(join(REPOSITORY, "package.json"), join(folder, "package.json"));
   await symlink(join(REPOSITORY, "node_modules"), join(folder, "node_modules"));
   const compiler = join(REPOSITORY, "node_modules/typescript/bin/tsc");
   const project = join(REPOSITORY, "tsconfig.build.json");

@@ -40,7 +40,9 @@ test("a secret is in no line", () => {
 
 test("a command tells the warnings of the rules file in plain words; the relay itself logs JSON", async () => {
   const spare = { connection: 2, schema: "public" };
-  const site = await openSite({ rules: { targets: { spare }, rules: [] } });
+  const publish = [{ target: "sales", table: "orders", action: "create" }];
+  const rules = [{ name: "orders", when: { recipe: 27 }, publish }];
+  const site = await openSite({ rules: { targets: { sales: spare, spare }, rules } });
   const command = startScript(MAIN, { args: ["replay", "31"], env: site.env });
   const relay = startScript(MAIN, { args: ["start"], env: { ...site.env, PORT: "0" } });
   await command.exited;
