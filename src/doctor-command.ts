@@ -68,7 +68,7 @@ async function askPlatform(
   if (!url) return platformNotAsked("DESIGNER_CLOUD_URL is not set", "Set it.");
   if (!token && !tokenFile)
     return [
-      checkTransport(url, false),
+      checkTransport(url, false, config.certificatesChecked),
       ...platformNotAsked("DESIGNER_CLOUD_TOKEN is not set: nothing is asked without it", "Set it."),
     ];
   const asked = withPlatform(config, "doctor", (platform, signal) =>
@@ -79,7 +79,7 @@ async function askPlatform(
     throw error;
   });
   const answered = found.some(({ check, verdict }) => check === "address" && verdict === "ok");
-  return [checkTransport(url, answered), ...found];
+  return [checkTransport(url, answered, config.certificatesChecked), ...found];
 }
 
 const STYLES = { ok: "good", warning: "warn", error: "bad", "not tested": "dim" } as const;
