@@ -84,7 +84,7 @@ function tellFindings(findings: readonly DoctorFinding[], look: Look): string {
     { text: verdict === "error" ? "ERROR" : verdict, style: STYLES[verdict] },
     part,
     check,
-    advice === undefined ? words : `${words.replace(/\.$/, "")}. ${advice}`,
+    advice === undefined ? words : `${/[.?!]$/.test(words) ? words : `${words}.`} ${advice}`,
   ]);
   const number = (verdict: DoctorFinding["verdict"]): number =>
     findings.filter((one) => one.verdict === verdict).length;

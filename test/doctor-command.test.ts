@@ -121,14 +121,15 @@ test("an address that is not Designer Cloud's is one error, and nothing of the p
 test("a token without rights is told from a wrong one: the address is good, what was refused is not ok", async () => {
   const site = await openTenant();
   site.simulator.addFault({ kind: "status", status: 403, on: "any", times: 20 });
-  const { verdicts, of } = await examine(site);
+  const { verdicts, of, ok } = await examine(site);
   expect(verdicts).toMatchObject({
     "platform address": "ok",
-    "platform token": "not tested",
+    "platform token": "warning",
     "platform may list job groups": "warning",
-    "platform sales: exists": "not tested",
+    "platform sales: exists": "error",
   });
-  expect(of("platform sales: exists").words).toMatch(/^share it with the token's user/);
+  expect(of("platform sales: exists").words).toMatch(/^the token's user may not see connection 2: share it/);
+  expect(ok).toBe(false);
 });
 
 test("the file with the token: absent, empty, with blanks, a folder, and open to all are each told with what to do", async () => {

@@ -1,12 +1,15 @@
 import { execFileSync } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { createServer } from "node:https";
 import type { AddressInfo } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { pino } from "pino";
 import { afterEach, expect, test, vi } from "vitest";
+import { runCheck } from "../src/check-command.ts";
 import { readConfig } from "../src/config.ts";
+import { runDoctor } from "../src/doctor-command.ts";
 import { createRelay } from "../src/relay.ts";
 import { examine } from "./support/examine.ts";
 import { createKeptLog } from "./support/logged.ts";
@@ -146,3 +149,81 @@ test.each([["connections"], ["check", "--live"], ["run", "27"]])(
     ]);
   },
 );
+
+test("a connection that the token's user may not see is wrong, a quota that is used up is not tested", async () => {
+  const site = await openTenant();
+  const config = readConfig(site.env);
+  site.simulator.addFault({ kind: "status", status: 403, on: "connection" });
+  const checked = await runCheck({ live: true, json: false }, config);
+  expect(checked.text).toMatch(
+    /WRONG +exists +sales +the token's user may not see connection 2: share it with that user\. .*403/,
+  );
+  expect(checked.ok).toBe(false);
+  site.simulator.clearFaults();
+  site.simulator.addFault({ kind: "status", status: 429, on: "connection" });
+  expect((await examine(site)).verdicts).toMatchObject({ "platform sales: exists": "not tested" });
+  site.simulator.clearFaults();
+  site.simulator.addFault({ kind: "status", status: 403, on: "person" });
+  const person = await runCheck({ live: true, json: false }, config);
+  expect(person).toMatchObject({
+    ok: true,
+    text: expect.stringMatching(/doubtful +token +whether it is good/),
+  });
+});
+
+test("a token that is refused, or missing, is told once, with the setting that is in use", async () => {
+  const site = await openTenant();
+  const folder = mkdtempSync(join(tmpdir(), "publish-relay-token-"));
+  releaseLater(async () => rmSync(folder, { recursive: true }));
+  const file = join(folder, "token");
+  const tokenOf = async (env: Record<string, string>) =>
+    (await examine(site, env)).of("platform token").words;
+  const ofFile = async (text: string) => {
+    writeFileSync(file, text);
+    return tokenOf({ DESIGNER_CLOUD_TOKEN: "", DESIGNER_CLOUD_TOKEN_FILE: file });
+  };
+  const settings = (words: string) => words.match(/DESIGNER_CLOUD_TOKEN\w*/g);
+  const refused = await ofFile("another");
+  expect(refused).toContain(`put a good one into ${file} (DESIGNER_CLOUD_TOKEN_FILE)`);
+  expect(settings(refused)).toEqual(["DESIGNER_CLOUD_TOKEN_FILE"]);
+  expect(settings(await tokenOf({ DESIGNER_CLOUD_TOKEN: "another" }))).toEqual(["DESIGNER_CLOUD_TOKEN"]);
+  const empty = await ofFile("\n");
+  expect(empty).toContain(`${file} (DESIGNER_CLOUD_TOKEN_FILE) holds no access token: put it there`);
+  expect(settings(empty)).toEqual(["DESIGNER_CLOUD_TOKEN_FILE"]);
+  expect(await ofFile("two words")).toContain(
+    `${file} (DESIGNER_CLOUD_TOKEN_FILE) is empty, or holds spaces`,
+  );
+  expect(await tokenOf({ DESIGNER_CLOUD_TOKEN: "two words" })).toContain("DESIGNER_CLOUD_TOKEN is empty, or");
+});
+
+test("a TLS connection that cannot be made is told in readable words, with what to do once", async () => {
+  const site = await openTenant();
+  const { words } = (
+    await examine(site, { DESIGNER_CLOUD_URL: site.simulator.url.replace("http:", "https:") })
+  ).of("platform address");
+  expect(words).toContain("(ERR_SSL_WRONG_VERSION_NUMBER, wrong version number)");
+  expect(words).not.toMatch(/error:0|routines|\.c:/);
+  expect(words.match(/DESIGNER_CLOUD_URL/g)).toHaveLength(1);
+  expect(words.match(/certificate/g)).toHaveLength(1);
+});
+
+test("advice after a question begins a sentence of its own", async () => {
+  const { targets, rules } = RULES;
+  const site = await openTenant({ rules: { targets, rules: rules.map((rule) => ({ ...rule, whenn: 1 })) } });
+  const { text } = await runDoctor({ json: false }, readConfig(site.env), pino({ level: "silent" }));
+  expect(text).toMatch(/Did you mean "when"\? Correct it; publish-relay check/);
+});
+
+test("a publish route that the tenant's document names without PUT is not ok", async () => {
+  const document = (methods: object) => ({ paths: { "/v4/jobGroups/{id}/publish": methods } });
+  const routeOf = async (methods: object) => {
+    const server = await startWireServer((socket, request) => {
+      const isSpec = request.includes("open-api-spec");
+      socket.end(httpAnswer(200, isSpec ? document(methods) : { id: 1, data: [] }));
+    });
+    const site = await openTenant({ env: { DESIGNER_CLOUD_URL: server.url } });
+    return (await examine(site)).verdicts["platform publish route"];
+  };
+  expect(await routeOf({ get: {} })).toBe("not tested");
+  expect(await routeOf({ put: {}, get: {} })).toBe("ok");
+});

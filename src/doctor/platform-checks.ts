@@ -82,6 +82,8 @@ function ofLive({ check, targets = [], verdict, words }: Finding): DoctorFinding
       return ok(name, words);
     case "wrong":
       return error(name, words);
+    case "doubtful":
+      return warning(name, words);
     case "not tested":
       return notTested(name, words);
   }
@@ -128,8 +130,8 @@ function clockOf(at: number | undefined, askedAt: number, answeredAt: number): D
 async function checkRoute(platform: DesignerCloud, signal: AbortSignal): Promise<DoctorFinding> {
   try {
     const paths = await platform.listApiPaths(signal);
-    if (paths.some((path) => PUBLISH_PATH.test(path)))
-      return ok("publish route", "the tenant's own API document names it; nothing was sent to it");
+    if (paths.some(({ path, methods }) => PUBLISH_PATH.test(path) && methods.includes("put")))
+      return ok("publish route", "the tenant's own API document names it, with PUT; nothing was sent to it");
     return notTested(
       "publish route",
       "the tenant's own API document does not name it, which need not mean that it is not there; nothing was sent to it",
