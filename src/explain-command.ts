@@ -34,7 +34,6 @@ export async function runExplain(
 ): Promise<Said> {
   const { jobGroupId, json } = args;
   return withCore(config, log, async (core) => {
-    // Not `core.reached`: that sets the targets' limits, and a question changes nothing.
     await reachRedis(core.connections, config, "nothing can be told");
     const explain = createExplain(core, core.completions, config.rulesFile, "past the gate");
     const found = await explain(jobGroupId);

@@ -45,7 +45,6 @@ export async function runReplay(
   const who = by === user ? user : `${by} (user ${user})`;
   return withCore(config, log, async (core) => {
     const { connections, keys } = core;
-    // Not `core.reached`: that sets the targets' limits.
     await reachRedis(connections, config, "nothing was done");
     const retentionMs = config.ledgerRetentionMs;
     const replay = createReplay({

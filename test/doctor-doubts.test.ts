@@ -129,7 +129,8 @@ test.each([
   const warned = async (more: Record<string, string>) => {
     const { log, lines } = createKeptLog();
     const relay = createRelay(readConfig({ ...site.env, BOARD_OPERATORS: "ann:a-password", ...more }), log);
-    await relay.start().finally(relay.stop);
+    await relay.start();
+    await relay.stop();
     return lines
       .filter(({ msg }) => /on the way/.test(String(msg)))
       .map(({ level, msg }) => ({ level, msg }));
