@@ -53,10 +53,11 @@ const OBJECTS: Record<string, RouteKind> = {
   "GET connections status": "connectionStatus",
 };
 
-/** The OpenAPI document names these paths. */
-export const PATHS: readonly string[] = [
-  ...new Set([...Object.keys(COLLECTIONS).map(afterMethod), ...Object.keys(OBJECTS).map(objectPath)]),
-];
+/** The OpenAPI document names these paths, each with its methods in small letters. */
+export const PATHS: Readonly<Record<string, readonly string[]>> = methodsByPath([
+  ...Object.keys(COLLECTIONS).map((line) => [line, afterMethod(line)] as const),
+  ...Object.keys(OBJECTS).map((line) => [line, objectPath(line)] as const),
+]);
 
 export function routeOf(method: string, path: string): Route {
   const collection = COLLECTIONS[`${method} ${path}`];
@@ -74,4 +75,10 @@ function afterMethod(line: string): string {
 function objectPath(line: string): string {
   const [, name, rest] = line.split(" ");
   return `/v4/${name}/{id}${rest ? `/${rest}` : ""}`;
+}
+
+function methodsByPath(lines: readonly (readonly [line: string, path: string])[]): Record<string, string[]> {
+  const found: Record<string, string[]> = {};
+  for (const [line, path] of lines) (found[path] ??= []).push(line.slice(0, line.indexOf(" ")).toLowerCase());
+  return found;
 }

@@ -81,7 +81,11 @@ const ROUTES: Record<RouteKind, Handler> = {
     return ok({
       openapi: "3.0.0",
       info: { title: "Designer Cloud (simulated)", version: "v4" },
-      paths: Object.fromEntries(PATHS.filter(isServed).map((path) => [path, {}])),
+      paths: Object.fromEntries(
+        Object.entries(PATHS)
+          .filter(([path]) => isServed(path))
+          .map(([path, methods]) => [path, Object.fromEntries(methods.map((method) => [method, {}]))]),
+      ),
     });
   },
   unknown: ({ method, path }) => routeNotFound(method, path),

@@ -103,7 +103,7 @@ function settingWords(settings: ResolvedSettings): string[] {
   ];
 }
 
-const STYLES = { good: "good", wrong: "bad", "not tested": "warn" } as const;
+const STYLES = { good: "good", wrong: "bad", doubtful: "warn", "not tested": "warn" } as const;
 
 function tellLive({ findings, recent, recentWords }: LiveReport, look: Look): string[] {
   const found = findings.map(({ check, targets = [], verdict, words }): Cell[] => [

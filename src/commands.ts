@@ -4,12 +4,9 @@ import type { Config } from "./config.ts";
 import { type Look, PLAIN } from "./look.ts";
 import type { Resolved } from "./processors/resolve-parked.ts";
 import { createAudit } from "./queues/audit-store.ts";
-import { inTime } from "./queues/in-time.ts";
+import { reachRedis } from "./reach-redis.ts";
 import { resolveAudited } from "./relay-audit.ts";
 import { withCore } from "./with-core.ts";
-
-/** A person does not wait for a Redis that is away. */
-const REDIS_WITHIN_MS = 5_000;
 
 /** A decision, as the command line gives it. */
 export interface ResolveArguments {
@@ -33,8 +30,7 @@ export async function runResolve(
   const decision = { ...rest, by };
   const who = by === user ? user : `${by} (user ${user})`;
   return withCore(config, log, async (core) => {
-    if (!(await inTime(core.reached(), REDIS_WITHIN_MS)))
-      throw new Error("Redis does not answer: nothing was decided");
+    await reachRedis(core.connections, config, "nothing was decided");
     const audit = createAudit(core.connections.ingest, core.keys, config.ledgerRetentionMs, log);
     const asker = { who, role: "command line", from: hostname() } as const;
     const result = await resolveAudited(core, { audit, log }, taskId, decision, asker);

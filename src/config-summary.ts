@@ -1,4 +1,4 @@
-import { type Config, isLoopback, pollingOf } from "./config.ts";
+import { type Config, isInTheClear, isLoopback, pollingOf } from "./config.ts";
 import { formatDuration } from "./rules/duration.ts";
 
 /** What is set, for the log; secrets are counted or masked. */
@@ -61,6 +61,26 @@ export function missingSettings(config: Config): string[] {
       "BOARD_OPERATORS is not set, and HOST is not loopback: the board is not served",
   ].filter((line): line is string => typeof line === "string");
 }
+
+/** What lets others read the token on its way to the platform, one line each with what to do; without a token there is none. */
+export function riskySettings({
+  platform: { url, token, tokenFile },
+  certificatesChecked,
+}: Config): string[] {
+  if (!url || (!token && !tokenFile)) return [];
+  return [
+    isInTheClear(url) &&
+      `DESIGNER_CLOUD_URL is plain http, and ${new URL(url).host} is another machine: whoever is on the way can read the token. Use https`,
+    new URL(url).protocol === "https:" && !certificatesChecked && `${UNCHECKED.words}. ${UNCHECKED.advice}`,
+  ].filter((line) => line !== false);
+}
+
+/** What it means that no certificate is checked. */
+export const UNCHECKED = {
+  words:
+    "certificates are not checked (NODE_TLS_REJECT_UNAUTHORIZED=0): whoever is on the way can read the token",
+  advice: "Take it out, and trust the platform's CA by NODE_EXTRA_CA_CERTS",
+} as const;
 
 /** Redis as messages name it; the address may hold a password, so its host alone. */
 export const whereRedisIs = ({ redisUrl, dataDir }: Pick<Config, "redisUrl" | "dataDir">): string =>

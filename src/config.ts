@@ -50,6 +50,8 @@ const environment = z
     DESIGNER_CLOUD_URL: address(["http:", "https:"], "https://us1.alteryxcloud.com").optional(),
     DESIGNER_CLOUD_TOKEN: text.optional(),
     DESIGNER_CLOUD_TOKEN_FILE: text.optional(),
+    /** Node's own: with 0 it checks no certificate. */
+    NODE_TLS_REJECT_UNAUTHORIZED: z.string().optional(),
     REDIS_URL: address(["redis:", "rediss:"], "redis://127.0.0.1:6379").optional(),
     DATA_DIR: text.default("data"),
     NAMESPACE: z.string().regex(NAMESPACE.pattern, NAMESPACE.words).default(NAMESPACE.byDefault),
@@ -121,6 +123,7 @@ const environment = z
       token: env.DESIGNER_CLOUD_TOKEN,
       tokenFile: env.DESIGNER_CLOUD_TOKEN_FILE,
     },
+    certificatesChecked: env.NODE_TLS_REJECT_UNAUTHORIZED !== "0",
     redisUrl: env.REDIS_URL,
     dataDir: env.DATA_DIR,
     namespace: env.NAMESPACE,
@@ -223,6 +226,12 @@ export function pollingOf({
 
 export const isLoopback = (host: string): boolean =>
   host === "localhost" || host === "::1" || host.startsWith("127.");
+
+/** Is it an address whose host is another machine, without TLS? */
+export function isInTheClear(address: string): boolean {
+  const url = new URL(address);
+  return url.protocol === "http:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
+}
 
 function deepFreeze<T extends object>(value: T): Readonly<T> {
   for (const part of Object.values(value)) {

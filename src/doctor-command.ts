@@ -10,13 +10,10 @@ import { checkWebhook } from "./doctor/webhook-checks.ts";
 import type { Said } from "./explain-command.ts";
 import { type Cell, type Look, PLAIN, table } from "./look.ts";
 import { count } from "./pages/words.ts";
-import { inTime } from "./queues/in-time.ts";
+import { explainRedisError, findRedisTrouble } from "./reach-redis.ts";
 import type { Rules } from "./rules/model.ts";
 import { withPlatform } from "./with-platform.ts";
 import { withReach } from "./with-core.ts";
-
-/** A person does not wait for a Redis that is away. */
-const REDIS_WITHIN_MS = 5_000;
 
 /** What `doctor` was asked for. */
 export interface DoctorArguments {
@@ -47,15 +44,13 @@ export async function runDoctor(
 }
 
 async function askRedis(config: Config, log: Logger, now: () => number): Promise<DoctorFinding[]> {
-  const where = whereRedisIs(config);
   try {
     return await withReach(config, log, async (reach) => {
-      if (!(await inTime(reach.connections.reached(), REDIS_WITHIN_MS)))
-        return redisAway(where, " within 5 s");
-      return checkRedis(reach, where, now);
+      const trouble = await findRedisTrouble(reach.connections, config);
+      return trouble ? redisAway(trouble) : checkRedis(reach, whereRedisIs(config), now);
     });
   } catch (error) {
-    return redisAway(where, `: ${error instanceof Error ? error.message : String(error)}`);
+    return redisAway(explainRedisError(error, config));
   }
 }
 
@@ -68,7 +63,7 @@ async function askPlatform(
   if (!url) return platformNotAsked("DESIGNER_CLOUD_URL is not set", "Set it.");
   if (!token && !tokenFile)
     return [
-      checkTransport(url, false),
+      checkTransport(url, false, config.certificatesChecked),
       ...platformNotAsked("DESIGNER_CLOUD_TOKEN is not set: nothing is asked without it", "Set it."),
     ];
   const asked = withPlatform(config, "doctor", (platform, signal) =>
@@ -79,7 +74,7 @@ async function askPlatform(
     throw error;
   });
   const answered = found.some(({ check, verdict }) => check === "address" && verdict === "ok");
-  return [checkTransport(url, answered), ...found];
+  return [checkTransport(url, answered, config.certificatesChecked), ...found];
 }
 
 const STYLES = { ok: "good", warning: "warn", error: "bad", "not tested": "dim" } as const;
@@ -89,7 +84,7 @@ function tellFindings(findings: readonly DoctorFinding[], look: Look): string {
     { text: verdict === "error" ? "ERROR" : verdict, style: STYLES[verdict] },
     part,
     check,
-    advice === undefined ? words : `${words.replace(/\.$/, "")}. ${advice}`,
+    advice === undefined ? words : `${/[.?!]$/.test(words) ? words : `${words}.`} ${advice}`,
   ]);
   const number = (verdict: DoctorFinding["verdict"]): number =>
     findings.filter((one) => one.verdict === verdict).length;

@@ -2,12 +2,9 @@ import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { tellExplanation } from "./explain-report.ts";
 import { type Look, PLAIN } from "./look.ts";
-import { inTime } from "./queues/in-time.ts";
+import { reachRedis } from "./reach-redis.ts";
 import { createExplain } from "./relay-check.ts";
 import { withCore } from "./with-core.ts";
-
-/** A person does not wait for a Redis that is away. */
-const REDIS_WITHIN_MS = 5_000;
 
 /** What `explain` was asked for. */
 export interface ExplainArguments {
@@ -37,9 +34,7 @@ export async function runExplain(
 ): Promise<Said> {
   const { jobGroupId, json } = args;
   return withCore(config, log, async (core) => {
-    // Not `core.reached`: that sets the targets' limits, and a question changes nothing.
-    if (!(await inTime(core.connections.reached(), REDIS_WITHIN_MS)))
-      throw new Error("Redis does not answer: say in REDIS_URL where it is");
+    await reachRedis(core.connections, config, "nothing can be told");
     const explain = createExplain(core, core.completions, config.rulesFile, "past the gate");
     const found = await explain(jobGroupId);
     const { answered, known } = found.platform;

@@ -2,6 +2,7 @@
 import type { Logger } from "pino";
 import { type Actions, EXIT, explainError, runCommandLine } from "./command-line.ts";
 import { type Config, readConfig } from "./config.ts";
+import { riskySettings } from "./config-summary.ts";
 import type { Said } from "./explain-command.ts";
 import { secretsOf } from "./config-secrets.ts";
 import { createLog } from "./log.ts";
@@ -48,22 +49,28 @@ async function start(): Promise<void> {
 const look = createLook(process.stdout, process.env["NO_COLOR"]);
 const asideLook = createLook(process.stderr, process.env["NO_COLOR"]);
 const aside = (words: string): void => void process.stderr.write(`${words}\n`);
+/** The settings of a command that sends the token; it says on stderr what lets others read it. */
+const settingsToAsk = (): Config => {
+  const config = readConfig(process.env);
+  for (const words of riskySettings(config)) aside(`${asideLook.paint("warn", "warning:")} ${words}.`);
+  return config;
+};
 /** A command that talks to Redis says on stderr what goes wrong meanwhile. */
 const logOf = (config: Config): Logger => createPlainLog(process.stderr, asideLook, secretsOf(config));
 
 const resolve: Actions["resolve"] = async (args) => {
-  const config = readConfig(process.env);
+  const config = settingsToAsk();
   const { runResolve } = await import("./commands.ts");
   say(await runResolve(args, config, logOf(config), look));
 };
 
 const check: Actions["check"] = async (args) => {
   const { runCheck } = await import("./check-command.ts");
-  end(await runCheck(args, readConfig(process.env), look));
+  end(await runCheck(args, args.live ? settingsToAsk() : readConfig(process.env), look));
 };
 
 const explain: Actions["explain"] = async (args) => {
-  const config = readConfig(process.env);
+  const config = settingsToAsk();
   const { runExplain } = await import("./explain-command.ts");
   end(await runExplain(args, config, logOf(config), look));
 };
@@ -77,7 +84,7 @@ const status: Actions["status"] = async (args) => {
 };
 
 const replay: Actions["replay"] = async (args) => {
-  const config = readConfig(process.env);
+  const config = settingsToAsk();
   const { runReplay } = await import("./replay-command.ts");
   const { createProgressBar } = await import("./progress-bar.ts");
   const bar = createProgressBar(process.stderr);
@@ -92,7 +99,7 @@ const doctor: Actions["doctor"] = async (args) => {
 };
 
 const run: Actions["run"] = async (args) => {
-  const config = readConfig(process.env);
+  const config = settingsToAsk();
   const { runRun } = await import("./run-command.ts");
   const stopped = new AbortController();
   const stop = (signal: NodeJS.Signals): void => stopped.abort(signal);
@@ -107,16 +114,16 @@ const run: Actions["run"] = async (args) => {
 
 const connections: Actions["connections"] = async (args) => {
   const { runConnections } = await import("./connections-command.ts");
-  end(await runConnections(args, readConfig(process.env), look));
+  end(await runConnections(args, settingsToAsk(), look));
 };
 
 const init: Actions["init"] = async (args) => {
   const { runInit } = await import("./init-command.ts");
-  end(await runInit(args, readConfig(process.env), look));
+  end(await runInit(args, settingsToAsk(), look));
 };
 
 const createWebhook: Actions["createWebhook"] = async (args) => {
-  const created = await runWebhookCreate(args, readConfig(process.env));
+  const created = await runWebhookCreate(args, args.print ? readConfig(process.env) : settingsToAsk());
   for (const warning of created.warnings) aside(`${asideLook.paint("warn", "warning:")} ${warning}`);
   say(args.json ? JSON.stringify(toWebhookJson(created), undefined, 2) : tellWebhook(created, look));
 };

@@ -40,7 +40,7 @@ export function checkOnStart(
     const signal = AbortSignal.any([stopped.signal, AbortSignal.timeout(WITHIN_MS)]);
     const findings = await checkLive(asked, platform.pastGate, signal);
     for (const { verdict, words, check: what, targets, connection } of findings) {
-      const level = verdict === "wrong" ? "warn" : "debug";
+      const level = verdict === "wrong" || verdict === "doubtful" ? "warn" : "debug";
       log[level]({ check: what, targets, connection, verdict }, `check of the targets: ${words}`);
     }
   }

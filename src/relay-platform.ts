@@ -59,7 +59,7 @@ export function openPlatform(
     onUnauthorized: () => source.refresh(),
   });
   if (!url) return nowhere(gate.pass);
-  const client = createDesignerCloud({ baseUrl: url, token: () => source.current() });
+  const client = createDesignerCloud({ baseUrl: url, token: () => source.current(), tokenFrom: source.from });
   // A connection's database does not change under its id. One that is not told is asked for again.
   const databases = new Map<number, string>();
   const databaseOf = async (

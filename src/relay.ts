@@ -1,6 +1,6 @@
 import type { Logger } from "pino";
 import { type Config, ConfigError } from "./config.ts";
-import { missingSettings, summariseConfig } from "./config-summary.ts";
+import { missingSettings, riskySettings, summariseConfig } from "./config-summary.ts";
 import { createVerify, type Verify } from "./producers/signatures.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
 import { createAudit } from "./queues/audit-store.ts";
@@ -63,7 +63,7 @@ export function createRelay(
 
   async function start(): Promise<{ port: number; redisUrl: string }> {
     log.info(summariseConfig(config), "settings");
-    for (const line of missingSettings(config)) log.warn(line);
+    for (const line of [...missingSettings(config), ...riskySettings(config)]) log.warn(line);
     const verify = checkSecrets(config);
     const core = await openCore(config, log, opened, "with the fleet", stuckAfterMs);
     const works = config.roles.includes("dispatch") || config.roles.includes("publish");

@@ -6,12 +6,9 @@ import { type Cell, type Look, PLAIN, type Style, table } from "./look.ts";
 import type { ReplayLine } from "./processors/replay-line.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
-import { inTime } from "./queues/in-time.ts";
+import { reachRedis } from "./reach-redis.ts";
 import { createReplay, type ReplayOptions, ReplayNameError, type ReplayResult } from "./relay-replay.ts";
 import { withCore } from "./with-core.ts";
-
-/** A person does not wait for a Redis that is away. */
-const REDIS_WITHIN_MS = 5_000;
 
 /** What `replay` was asked for; times are epoch milliseconds. */
 export interface ReplayArguments {
@@ -48,9 +45,7 @@ export async function runReplay(
   const who = by === user ? user : `${by} (user ${user})`;
   return withCore(config, log, async (core) => {
     const { connections, keys } = core;
-    // Not `core.reached`: that sets the targets' limits.
-    if (!(await inTime(connections.reached(), REDIS_WITHIN_MS)))
-      throw new Error("Redis does not answer: nothing was done. Say in REDIS_URL where it is");
+    await reachRedis(connections, config, "nothing was done");
     const retentionMs = config.ledgerRetentionMs;
     const replay = createReplay({
       core,

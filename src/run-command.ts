@@ -10,16 +10,14 @@ import { newRunKey } from "./producers/execution-id.ts";
 import { createReportCompletion } from "./producers/report-completion.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { type CompletionRecords, createCompletionRecords } from "./queues/completion-record.ts";
-import { inTime } from "./queues/in-time.ts";
 import { livingProcesses } from "./queues/living-processes.ts";
+import { reachRedis } from "./reach-redis.ts";
 import { createRunJob } from "./relay-run.ts";
 import { formatDuration } from "./rules/duration.ts";
 import { type Ended, untilPublished } from "./until-published.ts";
 import { type Stores, withStores } from "./with-core.ts";
 import { withPlatform } from "./with-platform.ts";
 
-/** A person does not wait for a Redis that is away. */
-const REDIS_WITHIN_MS = 5_000;
 /** For the POST and its repeats; the waiting for the end comes after. */
 const RUN_WITHIN_MS = 60_000;
 
@@ -64,8 +62,7 @@ export async function runRun(
   return withPlatform(config, "run", (platform) =>
     withStores(config, log, async (stores) => {
       const { connections, keys } = stores;
-      if (!(await inTime(connections.reached(), REDIS_WITHIN_MS)))
-        throw new Error("Redis does not answer: nothing was started");
+      await reachRedis(connections, config, "nothing was started");
       const records = createCompletionRecords(connections.work, keys, config.ledgerRetentionMs);
       const asker = { who: userInfo().username, role: "command line", from: hostname() } as const;
       const asked = { key, recipeId, parameters, ...(format && { format }), ...(path && { path }) };

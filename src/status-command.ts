@@ -5,21 +5,18 @@ import { type Look, PLAIN } from "./look.ts";
 import type { Overview } from "./pages/view.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
-import { whereRedisIs } from "./config-summary.ts";
-import { inTime } from "./queues/in-time.ts";
 import { type KnownTarget, listTargets } from "./queues/known-targets.ts";
 import { type LivingProcess, livingProcesses } from "./queues/living-processes.ts";
 import { NOTIFICATIONS, publishQueue } from "./queues/names.ts";
 import { lookAtNewestRules } from "./queues/target-look.ts";
 import { createTargetStore } from "./queues/target-store.ts";
+import { reachRedis } from "./reach-redis.ts";
 import { createOverview } from "./relay-overview.ts";
 import { createLookAround } from "./relay-surroundings.ts";
 import { tellStatus, tellStoryText } from "./status-report.ts";
 import { tellStory } from "./story.ts";
 import { type Stores, withStores } from "./with-core.ts";
 
-/** A person does not wait for a Redis that is away. */
-const REDIS_WITHIN_MS = 5_000;
 /** Entries of the audit trail that a story tells. */
 const AUDITED = 100;
 
@@ -49,10 +46,7 @@ export async function runStatus(
   look: Look = PLAIN,
 ): Promise<Said> {
   return withStores(config, log, async (stores) => {
-    if (!(await inTime(stores.connections.reached(), REDIS_WITHIN_MS)))
-      throw new Error(
-        `${whereRedisIs(config)} does not answer within 5 s: start it, or say in REDIS_URL where it is`,
-      );
+    await reachRedis(stores.connections, config, "nothing can be told");
     const targets = await targetsOf(stores);
     if (jobGroupId !== undefined) return statusOf(jobGroupId, json, targets, stores, config, log, look);
     const status = await lookAtAll(targets, stores, config, log);

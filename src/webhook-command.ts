@@ -49,7 +49,7 @@ export async function runWebhookCreate(
   if (!baseUrl)
     throw new ConfigError(["DESIGNER_CLOUD_URL is not set: there is no platform to create the task on"]);
   const token = tokenOf(config);
-  const client = createDesignerCloud({ baseUrl, token: () => token.current() });
+  const client = createDesignerCloud({ baseUrl, token: () => token.current(), tokenFrom: token.from });
   try {
     const { id } = await client.createWebhookTask(taskOf(args, url, credential, secret ?? ""));
     const lines = [

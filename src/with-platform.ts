@@ -27,7 +27,7 @@ export async function withPlatform<T>(
   if (!token && !tokenFile)
     throw new ConfigError([`DESIGNER_CLOUD_TOKEN is not set: ${what} asks the platform with it`]);
   const source = tokenOf(config);
-  const client = createDesignerCloud({ baseUrl, token: () => source.current() });
+  const client = createDesignerCloud({ baseUrl, token: () => source.current(), tokenFrom: source.from });
   try {
     return await use(client, AbortSignal.timeout(WITHIN_MS));
   } catch (error) {

@@ -223,7 +223,8 @@ test("--live: a token that is refused is told once, and the connections are not 
     DESIGNER_CLOUD_TOKEN: "another-token",
   });
   expect(code).toBe(1);
-  expect(output).toContain("the platform refuses the token: set a good DESIGNER_CLOUD_TOKEN");
+  expect(output).toMatch(/the platform refuses the token\. .*; put a good one into DESIGNER_CLOUD_TOKEN[ :]/);
+  expect(output.match(/DESIGNER_CLOUD_TOKEN/g)).toHaveLength(1);
   expect(output).not.toContain("another-token");
   expect(output).toMatch(/not tested +exists +sales/);
   expect(simulator.requests()).toHaveLength(1);

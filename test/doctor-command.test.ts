@@ -1,14 +1,11 @@
 import { chmod, mkdtemp, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { pino } from "pino";
 import { expect, test } from "vitest";
-import { readConfig } from "../src/config.ts";
-import type { DoctorFinding } from "../src/doctor/finding.ts";
-import { runDoctor } from "../src/doctor-command.ts";
+import { examine } from "./support/examine.ts";
 import { startScript } from "./support/processes.ts";
 import { newNamespace, openRedis, startPrivateRedis } from "./support/redis.ts";
-import { openSite, type Site, type SiteOptions } from "./support/relay.ts";
+import { openSite, type SiteOptions } from "./support/relay.ts";
 import { releaseLater } from "./support/release.ts";
 import { closedPort, httpAnswer, startWireServer, STRANGER } from "./support/wire-server.ts";
 
@@ -19,41 +16,6 @@ const RULES = {
 };
 
 const openTenant = (more: Partial<SiteOptions> = {}) => openSite({ rules: RULES, ...more });
-
-interface Found {
-  readonly ok: boolean;
-  /** `redis eviction`: verdict. */
-  readonly verdicts: Readonly<Record<string, DoctorFinding["verdict"]>>;
-  readonly of: (name: string) => DoctorFinding;
-  readonly findings: readonly DoctorFinding[];
-}
-
-async function examine(
-  site: Pick<Site, "env">,
-  more: Readonly<Record<string, string>> = {},
-  now?: () => number,
-): Promise<Found> {
-  const config = readConfig({ ...site.env, ...more });
-  const said = await runDoctor({ json: true }, config, pino({ level: "silent" }), undefined, now);
-  const { ok, findings } = JSON.parse(said.text) as { ok: boolean; findings: DoctorFinding[] };
-  expect(said.ok).toBe(ok);
-  const named = new Map(
-    findings.toReversed().map((finding) => [`${finding.part} ${finding.check}`, finding]),
-  );
-  // But for the mistakes of a rules file.
-  const others = findings.filter(({ part }) => part !== "rules");
-  expect(new Set(others.map(({ part, check }) => `${part} ${check}`)).size).toBe(others.length);
-  return {
-    ok,
-    findings,
-    verdicts: Object.fromEntries([...named].map(([name, { verdict }]) => [name, verdict])),
-    of: (name) => {
-      const found = named.get(name);
-      if (!found) throw new Error(`no ${name} among ${[...named.keys()].join(", ")}`);
-      return found;
-    },
-  };
-}
 
 test("a good world: all that was tested is ok, and what was not is told as such; nothing is changed on the platform", async () => {
   const site = await openTenant({ env: { BOARD_OPERATORS: "ann:a-password" } });
@@ -159,14 +121,15 @@ test("an address that is not Designer Cloud's is one error, and nothing of the p
 test("a token without rights is told from a wrong one: the address is good, what was refused is not ok", async () => {
   const site = await openTenant();
   site.simulator.addFault({ kind: "status", status: 403, on: "any", times: 20 });
-  const { verdicts, of } = await examine(site);
+  const { verdicts, of, ok } = await examine(site);
   expect(verdicts).toMatchObject({
     "platform address": "ok",
-    "platform token": "not tested",
+    "platform token": "warning",
     "platform may list job groups": "warning",
-    "platform sales: exists": "not tested",
+    "platform sales: exists": "error",
   });
-  expect(of("platform sales: exists").words).toMatch(/^share it with the token's user/);
+  expect(of("platform sales: exists").words).toMatch(/^the token's user may not see connection 2: share it/);
+  expect(ok).toBe(false);
 });
 
 test("the file with the token: absent, empty, with blanks, a folder, and open to all are each told with what to do", async () => {

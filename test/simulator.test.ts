@@ -455,7 +455,11 @@ describe("what can be read", () => {
     expect((await get<Page>("/v4/connections")).body.count).toBe(5);
     expect((await get("/v4/people/current")).status).toBe(200);
     expect((await get("/v4/workspaces/current")).status).toBe(200);
-    expect((await get("/v4/open-api-spec")).body).toHaveProperty(["paths", "/v4/jobGroups/{id}/publish"]);
+    expect((await get("/v4/open-api-spec")).body).toHaveProperty([
+      "paths",
+      "/v4/jobGroups/{id}/publish",
+      "put",
+    ]);
     expect((await get<Refused>("/v4/nothing")).body.exception.name).toBe("RouteNotFoundException");
     expect((await get("/v4/jobGroups/x")).status).toBe(400);
   });

@@ -119,7 +119,7 @@ test("a job group that nobody reported ends with 1; so does a Redis that is away
   });
   expect(await away.exited).toMatchObject({ code: 1 });
   expect(away.output().trim()).toBe(
-    "Redis at 127.0.0.1:1 does not answer within 5 s: start it, or say in REDIS_URL where it is",
+    "Redis at 127.0.0.1:1 is not there (nobody listens at that port): start it, or correct REDIS_URL; nothing can be told",
   );
 });
 

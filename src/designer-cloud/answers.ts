@@ -240,7 +240,9 @@ export const connectionsAnswer = z
 /** The paths that the tenant's own OpenAPI document names. */
 export const apiDocumentAnswer = z
   .object({ paths: z.record(z.string(), z.unknown()) })
-  .transform(({ paths }) => Object.keys(paths));
+  .transform(({ paths }) =>
+    Object.entries(paths).map(([path, item]) => ({ path, methods: Object.keys(Object(item)) })),
+  );
 
 /** Something that was made, or is asked for with no more than its id. */
 export const idAnswer = z.object({ id });

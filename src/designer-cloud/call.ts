@@ -11,6 +11,8 @@ export interface CallDeps {
   /** The path before `/v4`. */
   readonly prefix: string;
   readonly token: () => string | Promise<string>;
+  /** Where the token comes from, as messages name it. */
+  readonly tokenFrom: string;
   /** What takes a token out of answers and messages. */
   readonly hidingOf: (token: string) => TokenHiding;
   readonly limits: ExchangeLimits;
@@ -38,7 +40,7 @@ export async function callPlatform<T>(
   schema: z.ZodType<T>,
   { body, headers: more = {}, mayStillSend, signal, secrets = [] }: CallOptions,
 ): Promise<{ status: number; requestId: string | undefined; at: number | undefined; value: T }> {
-  const token = await currentToken(deps.token, name);
+  const token = await currentToken(deps, name);
   const hides = deps.hidingOf(token);
   const redact = secrets.length === 0 ? hides.redact : hiding([token, ...secrets]);
   const headers = {
@@ -61,7 +63,13 @@ export async function callPlatform<T>(
     deps.limits,
   );
   const call = { ...name, path: deps.prefix + name.path };
-  const telling: Telling = { call, hasPrefix: deps.prefix !== "", nowMs: deps.now(), redact };
+  const telling: Telling = {
+    call,
+    hasPrefix: deps.prefix !== "",
+    tokenFrom: deps.tokenFrom,
+    nowMs: deps.now(),
+    redact,
+  };
   if (outcome.kind === "no-answer") throw noAnswer(outcome, telling);
   if (outcome.status >= 300) throw refusal(outcome, telling);
   // A publish job's own error may repeat the token too.
@@ -71,11 +79,14 @@ export async function callPlatform<T>(
   return { status: outcome.status, requestId, at: dateOf(outcome.headers), value: read.value };
 }
 
-async function currentToken(source: () => string | Promise<string>, call: CallName): Promise<string> {
+async function currentToken(
+  { token: source, tokenFrom }: Pick<CallDeps, "token" | "tokenFrom">,
+  call: CallName,
+): Promise<string> {
   const failed = (words: string) =>
     noAnswer(
       { kind: "no-answer", event: "no-token", code: "NO_TOKEN", words, sent: false },
-      { call, hasPrefix: false, nowMs: 0, redact: (text) => text },
+      { call, hasPrefix: false, tokenFrom, nowMs: 0, redact: (text) => text },
     );
   let token: string;
   try {
@@ -85,7 +96,7 @@ async function currentToken(source: () => string | Promise<string>, call: CallNa
   }
   // What a header cannot carry must fail here: undici's own words might repeat it.
   if (!/^[\x21-\x7e]+$/.test(token))
-    throw failed("it is empty, or holds spaces or other characters that a token has not");
+    throw failed(`${tokenFrom} is empty, or holds spaces or other characters that a token has not`);
   return token;
 }
 

@@ -37,6 +37,8 @@ export interface DesignerCloudOptions {
   readonly baseUrl: string;
   /** Asked before each call. */
   readonly token: () => string | Promise<string>;
+  /** Where the token comes from, as messages name it; default `DESIGNER_CLOUD_TOKEN`. */
+  readonly tokenFrom?: string;
   /** In milliseconds: to connect (5 s), until the answer starts (30 s), and until it ends (30 s more). */
   readonly timeouts?: { readonly connectMs?: number; readonly headersMs?: number; readonly bodyMs?: number };
   /** Connections at most; 64 by default. */
@@ -126,8 +128,10 @@ export interface DesignerCloud {
    * Source: GET /v4/jobLibrary; not tried on a live tenant, so no filter is to be relied on.
    */
   listOwnRuns(signal?: AbortSignal): Promise<PlatformOwnRuns>;
-  /** The paths of the tenant's own OpenAPI document. Source: GET /v4/open-api-spec. */
-  listApiPaths(signal?: AbortSignal): Promise<string[]>;
+  /** The paths of the tenant's own OpenAPI document, each with its methods (`put`). Source: GET /v4/open-api-spec. */
+  listApiPaths(
+    signal?: AbortSignal,
+  ): Promise<{ readonly path: string; readonly methods: readonly string[] }[]>;
   /** Runs a recipe; see `startRun`. */
   runRecipe(request: RunRequest, executionId: string, signal?: AbortSignal): Promise<RunStarted>;
   /** Creates a webhook task, once: the request is sent at most once, and a failure `unknown` may have made it. */
@@ -143,8 +147,16 @@ export function createDesignerCloud(options: DesignerCloudOptions): DesignerClou
   const connections = openConnections(origin, { connections: options.connections ?? 64, connectMs });
   // As long as the slowest call ahead can hold a connection.
   const limits = { waitMs: connectMs + headersMs + bodyMs, headersMs, bodyMs };
-  const { token, now = Date.now } = options;
-  const deps: CallDeps = { connections, prefix, token, hidingOf: createTokenHiding(), limits, now };
+  const { token, tokenFrom = "DESIGNER_CLOUD_TOKEN", now = Date.now } = options;
+  const deps: CallDeps = {
+    connections,
+    prefix,
+    token,
+    tokenFrom,
+    hidingOf: createTokenHiding(),
+    limits,
+    now,
+  };
 
   async function get<T>(path: string, schema: z.ZodType<T>, signal: AbortSignal | undefined): Promise<T> {
     const { value } = await callPlatform(deps, { kind: "read", method: "GET", path }, schema, { signal });

@@ -8,6 +8,7 @@ import {
   sayAlreadyPublished,
   sayPublishRuns,
 } from "./platform-words.ts";
+import { readableReason } from "./readable-reason.ts";
 import { askedToWaitMs, type AnswerHeaders, header } from "./retry-after.ts";
 import { type CallKind, judge, type TransportEvent } from "./retry-table.ts";
 
@@ -23,6 +24,8 @@ export interface Telling {
   readonly call: CallName;
   /** Has DESIGNER_CLOUD_URL a path, which stands in `call` too? */
   readonly hasPrefix: boolean;
+  /** Where the token comes from. */
+  readonly tokenFrom: string;
   readonly nowMs: number;
   /** Takes the token out of a text. */
   readonly redact: (text: string) => string;
@@ -48,7 +51,7 @@ export function refusal(answer: Answer, telling: Telling): PlatformError {
     telling.nowMs,
   );
   const requestId = requestIdOf(answer.headers, redact);
-  const hint = hintFor(answer, words, call);
+  const hint = hintFor(answer, words, telling);
   const address = troubleOfAnswer(answer.status, words.name, requestId, telling);
   const message =
     `${whoOf(address)} answered ${answer.status}${words.name ? ` ${words.name}` : ""} to ${call.method} ${call.path}` +
@@ -69,7 +72,7 @@ export function refusal(answer: Answer, telling: Telling): PlatformError {
 export function noAnswer(outcome: NoAnswer, { call, redact }: Telling): PlatformError {
   const requestId = outcome.headers && requestIdOf(outcome.headers, redact);
   const sent = outcome.sent ? "" : "; nothing was sent";
-  const detail = clip(redact(outcome.words), 200);
+  const detail = clip(redact(readableReason(outcome.words)), 200);
   const address = troubleOfEvent(outcome.event, call);
   const message =
     `${call.method} ${call.path}: ${EVENT_WORDS[outcome.event]} (${outcome.code}${detail ? `, ${detail}` : ""})` +
@@ -138,7 +141,7 @@ const EVENT_WORDS: Record<TransportEvent, string> = {
   "dns-failure": "the host of DESIGNER_CLOUD_URL was not found",
   "connection-refused": "the connection was refused",
   "tls-failure":
-    "no secure connection could be made; check that DESIGNER_CLOUD_URL is right about https and that its certificate is trusted",
+    "the TLS handshake failed; check that DESIGNER_CLOUD_URL is right about https, host and port, and that this machine trusts its certificate (NODE_EXTRA_CA_CERTS)",
   "connect-timeout": "no connection in time",
   "no-connection": "no connection could be made",
   "no-free-connection": "no connection became free in time",
@@ -154,12 +157,12 @@ const EVENT_WORDS: Record<TransportEvent, string> = {
   "wrong-shape": "the JSON is not of the expected shape",
 };
 
-function hintFor(answer: Answer, words: PlatformWords, call: CallName): string | undefined {
+function hintFor(answer: Answer, words: PlatformWords, { call, tokenFrom }: Telling): string | undefined {
   if (answer.status >= 300 && answer.status < 400) {
     return `it redirects to ${redirectTarget(answer.headers)}, which is not followed; set DESIGNER_CLOUD_URL to the address that answers itself`;
   }
   if (answer.status === 401)
-    return "the access token is missing, expired or of another workspace; set DESIGNER_CLOUD_TOKEN anew";
+    return `the access token is missing, expired or of another workspace; put a good one into ${tokenFrom}`;
   if (call.kind === "publish" && words.name === "RouteNotFoundException")
     return "this tenant has no publish route";
   if (call.kind === "create" && words.name === "RouteNotFoundException")

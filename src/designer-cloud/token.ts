@@ -12,6 +12,8 @@ interface TokenSettings {
 
 /** Hands out the access token. */
 interface TokenSource {
+  /** Where it comes from, as messages name it. */
+  readonly from: string;
   /** The token of now; throws an error that says what to set when there is none. */
   current(): Promise<string>;
   /** The platform refused the token: a file is read again at the next call, and its last good content no longer counts. */
@@ -23,6 +25,7 @@ export function createTokenSource({ token, file, now = Date.now }: TokenSettings
   if (file === undefined) {
     const fixed = token?.trim() ?? "";
     return {
+      from: "DESIGNER_CLOUD_TOKEN",
       async current() {
         if (fixed === "")
           throw new Error("no access token: set DESIGNER_CLOUD_TOKEN or DESIGNER_CLOUD_TOKEN_FILE");
@@ -36,6 +39,7 @@ export function createTokenSource({ token, file, now = Date.now }: TokenSettings
   let readAtMs = Number.NEGATIVE_INFINITY;
 
   return {
+    from: `${file} (DESIGNER_CLOUD_TOKEN_FILE)`,
     async current() {
       if (lastGood !== "" && now() - readAtMs < FILE_RECHECK_MS) return lastGood;
       const found = await readToken(file);
@@ -66,6 +70,6 @@ async function readToken(file: string): Promise<{ token: string } | { problem: s
   }
   const token = text.trim();
   return token === ""
-    ? { problem: `${file} holds no access token: put it there, or set DESIGNER_CLOUD_TOKEN` }
+    ? { problem: `${file} (DESIGNER_CLOUD_TOKEN_FILE) holds no access token: put it there` }
     : { token };
 }

@@ -1,4 +1,5 @@
-import { isLoopback } from "../config.ts";
+import { isInTheClear } from "../config.ts";
+import { UNCHECKED } from "../config-summary.ts";
 import type { DesignerCloud } from "../designer-cloud/client.ts";
 import { PlatformError } from "../errors.ts";
 import { checkLive, type Finding, shutBy } from "../processors/check-live.ts";
@@ -10,20 +11,19 @@ const { ok, warning, error, notTested } = findingsOf("platform");
 const PUBLISH_PATH = /^(?:\/v4)?\/jobGroups\/\{[^}/]+\}\/publish$/;
 const SKEW = { warningMs: 30_000, errorMs: 240_000 };
 
-/** Is it an address whose host is another machine, without TLS? */
-export function isInTheClear(address: string): boolean {
-  const url = new URL(address);
-  return url.protocol === "http:" && !isLoopback(url.hostname.replace(/^\[|\]$/g, ""));
-}
-
 /** How the token gets there: who can read it on the way? `answered`: Designer Cloud did, by this address. */
-export function checkTransport(address: string, answered: boolean): DoctorFinding {
+export function checkTransport(
+  address: string,
+  answered: boolean,
+  certificatesChecked: boolean,
+): DoctorFinding {
   const { host, protocol } = new URL(address);
   if (isInTheClear(address)) {
     const words = `${host} is another machine and is asked by plain http: whoever is on the way reads the token`;
     return warning("transport", words, "Use https, or a way that nobody else is on.");
   }
   if (protocol !== "https:") return ok("transport", `plain http, and ${host} is this machine`);
+  if (!certificatesChecked) return warning("transport", UNCHECKED.words, `${UNCHECKED.advice}.`);
   return answered
     ? ok("transport", `https, with a certificate for ${host} that this machine trusts`)
     : notTested("transport", "https, and Designer Cloud did not answer by it");
@@ -82,6 +82,8 @@ function ofLive({ check, targets = [], verdict, words }: Finding): DoctorFinding
       return ok(name, words);
     case "wrong":
       return error(name, words);
+    case "doubtful":
+      return warning(name, words);
     case "not tested":
       return notTested(name, words);
   }
@@ -128,8 +130,8 @@ function clockOf(at: number | undefined, askedAt: number, answeredAt: number): D
 async function checkRoute(platform: DesignerCloud, signal: AbortSignal): Promise<DoctorFinding> {
   try {
     const paths = await platform.listApiPaths(signal);
-    if (paths.some((path) => PUBLISH_PATH.test(path)))
-      return ok("publish route", "the tenant's own API document names it; nothing was sent to it");
+    if (paths.some(({ path, methods }) => PUBLISH_PATH.test(path) && methods.includes("put")))
+      return ok("publish route", "the tenant's own API document names it, with PUT; nothing was sent to it");
     return notTested(
       "publish route",
       "the tenant's own API document does not name it, which need not mean that it is not there; nothing was sent to it",

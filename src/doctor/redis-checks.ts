@@ -1,5 +1,6 @@
 import { livingProcesses } from "../queues/living-processes.ts";
 import { otherNamespaces, readRedisFacts, type RedisFacts } from "../queues/redis-facts.ts";
+import type { RedisTrouble } from "../reach-redis.ts";
 import type { Reach } from "../with-core.ts";
 import { type DoctorFinding, findingsOf } from "./finding.ts";
 
@@ -23,11 +24,11 @@ const ASKED = [
   "namespace",
 ] as const;
 
-/** Redis was not reached. */
-export function redisAway(where: string, why: string): DoctorFinding[] {
+/** Redis was not reached, or does not let itself be asked. */
+export function redisAway({ words, advice }: RedisTrouble): DoctorFinding[] {
   return [
-    error("answers", `${where} does not answer${why}`, "Start it, or say in REDIS_URL where it is."),
-    ...ASKED.map((check) => notTested(check, "Redis does not answer")),
+    error("answers", words, sentence(advice)),
+    ...ASKED.map((check) => notTested(check, "Redis was not asked: see answers")),
   ];
 }
 
@@ -45,8 +46,7 @@ export async function checkRedis(
   findings.push(
     await writes.then(
       () => ok("takes writes", "a key was written"),
-      (cause: unknown) =>
-        error("takes writes", wordsOf(cause), "Give it memory, or name the server that takes writes."),
+      (cause: unknown) => error("takes writes", wordsOf(cause), writeAdvice(wordsOf(cause))),
     ),
   );
   const facts = await readRedisFacts(redis, now).catch(wordsOf);
@@ -147,5 +147,14 @@ async function namespaceOf({ connections, keys }: Reach): Promise<DoctorFinding>
   const lives = `${processes.length} ${processes.length === 1 ? "process lives" : "processes live"}`;
   return ok("namespace", `${own}, ${used === 0 ? "new" : lives}${also}`);
 }
+
+function writeAdvice(words: string): string {
+  if (words.startsWith("NOPERM")) return "Let this user write (ACL).";
+  if (words.startsWith("READONLY")) return "Name the server that takes writes in REDIS_URL.";
+  if (words.startsWith("OOM")) return "Give it memory (maxmemory).";
+  return "See why it takes none: its log tells.";
+}
+
+const sentence = (words: string): string => `${words.charAt(0).toUpperCase()}${words.slice(1)}.`;
 
 const wordsOf = (cause: unknown): string => (cause instanceof Error ? cause.message : String(cause));

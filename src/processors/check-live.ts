@@ -18,7 +18,8 @@ export interface Finding {
   /** The targets that have the connection; absent for address and token. */
   readonly targets?: readonly string[];
   readonly connection?: number;
-  readonly verdict: "good" | "wrong" | "not tested";
+  /** `doubtful`: it could not be tested for a reason that somebody has to look into. */
+  readonly verdict: "good" | "wrong" | "doubtful" | "not tested";
   /** What was found, and what to change when it is wrong. */
   readonly words: string;
 }
@@ -68,11 +69,11 @@ async function checkAccess(platform: LivePlatform, signal: AbortSignal): Promise
     if (code === "NO_TOKEN")
       return [
         untested("address", "nothing is asked without a token"),
-        wrong("token", `${NO_TOKEN} ${message}`),
+        wrong("token", `there is none to send. ${message}`),
       ];
     if (address !== undefined) return addressWrong(explainAddress(address, message));
     if (gate === "unauthorized") {
-      const refused = `the platform refuses the token: set a good DESIGNER_CLOUD_TOKEN. ${message}`;
+      const refused = `the platform refuses the token. ${message}`;
       if (requestId !== undefined || code !== `HTTP_${status}`) return [isThere, wrong("token", refused)];
       const untold = untested("address", "the answer does not show that it is Designer Cloud's");
       return [untold, wrong("token", `${refused}. Is DESIGNER_CLOUD_URL right?`)];
@@ -81,7 +82,7 @@ async function checkAccess(platform: LivePlatform, signal: AbortSignal): Promise
     if (next === "refused")
       return [
         isThere,
-        untested("token", `whether it is good was not told: see that its user may use the API. ${message}`),
+        doubtful("token", `whether it is good was not told: see that its user may use the API. ${message}`),
       ];
     if (gate === "throttled")
       return [
@@ -104,9 +105,6 @@ export function explainAddress(trouble: AddressTrouble, message: string): string
   return `${ADDRESS_WORDS[trouble]} ${message}`;
 }
 
-const NO_TOKEN =
-  "there is none to send: correct DESIGNER_CLOUD_TOKEN, or what DESIGNER_CLOUD_TOKEN_FILE names.";
-
 const STRANGER =
   "this does not look like Designer Cloud: correct DESIGNER_CLOUD_URL (an address like https://us1.alteryxcloud.com, without a path).";
 
@@ -116,8 +114,8 @@ const ADDRESS_WORDS: Readonly<Record<AddressTrouble, string>> = {
   path: "the path of DESIGNER_CLOUD_URL leads to no API of Designer Cloud: take it out.",
   "no host": "there is no such host: correct DESIGNER_CLOUD_URL.",
   nobody: "nobody listens there: correct host and port of DESIGNER_CLOUD_URL, or start what should answer.",
-  "no tls":
-    "no secure connection can be made: correct DESIGNER_CLOUD_URL (https or http, host, port), or let this machine trust its certificate (NODE_EXTRA_CA_CERTS).",
+  // What to do stands in the words of the call.
+  "no tls": "no secure connection can be made.",
 };
 
 async function checkConnection(
@@ -138,8 +136,11 @@ async function checkConnection(
       const words = `the platform knows no connection ${connection}: correct \`connection\`, or share it with the token's user`;
       return [wrong("exists", words)];
     }
-    const rights = failed.failure.status === 403 ? "share it with the token's user. " : "";
-    findings.push(untested("exists", `${rights}${failed.message}`));
+    if (failed.failure.next === "refused" && failed.failure.status === 403) {
+      const words = `the token's user may not see connection ${connection}: share it with that user`;
+      return [wrong("exists", `${words}. ${failed.message}`)];
+    }
+    findings.push(untested("exists", failed.message));
   }
   return [
     ...findings,
@@ -187,6 +188,7 @@ function failureOf(error: unknown, signal: AbortSignal): PlatformError {
 
 const good = (check: Finding["check"], words: string): Finding => ({ check, verdict: "good", words });
 const wrong = (check: Finding["check"], words: string): Finding => ({ check, verdict: "wrong", words });
+const doubtful = (check: Finding["check"], words: string): Finding => ({ check, verdict: "doubtful", words });
 const untested = (check: Finding["check"], words: string): Finding => ({
   check,
   verdict: "not tested",

@@ -9,6 +9,8 @@ export interface Connections {
   readonly work: Redis;
   /** Resolves once both are connected; rejects when they are closed before. */
   readonly reached: () => Promise<void>;
+  /** Why the last attempt to connect failed; undefined once it did not. */
+  readonly trouble: () => Error | undefined;
   /** How often one of them was made anew because it was silent. */
   readonly renewed: () => number;
   readonly close: () => Promise<void>;
@@ -52,11 +54,18 @@ export function openConnections(
   onError: (error: Error) => void,
   { silentAfterMs = SILENT_AFTER_MS, onSilent }: ConnectionOptions = {},
 ): Connections {
+  let trouble: Error | undefined;
   const open = (options: typeof patient | typeof impatient): Redis => {
     const redis = new Redis(url, options);
     // Every worker and queue that shares the connection listens on it.
     redis.setMaxListeners(0);
     redis.on("error", onError);
+    redis.on("error", (error) => {
+      trouble = error;
+    });
+    redis.on("ready", () => {
+      trouble = undefined;
+    });
     redis.on("connect", () => writeTogether(redis.stream));
     return redis;
   };
@@ -76,6 +85,7 @@ export function openConnections(
     ingest,
     work,
     reached: async () => void (await Promise.all([ingest, work].map(whenReady))),
+    trouble: () => trouble,
     renewed: () => renewed,
     close: async () => {
       for (const end of watches) end();
