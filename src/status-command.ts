@@ -1,5 +1,6 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
+import { createDispatchSaid } from "./dispatch-said.ts";
 import type { Said } from "./explain-command.ts";
 import { type Look, PLAIN } from "./look.ts";
 import type { Overview } from "./pages/view.ts";
@@ -133,6 +134,7 @@ async function statusOf(
     {
       records: createCompletionRecords(connections.ingest, keys, config.ledgerRetentionMs),
       auditOf: async (id) => (await audit.list({ jobGroupId: id, limit: AUDITED })).entries,
+      dispatchSaid: createDispatchSaid({ redis: connections.ingest, keys, queues }),
       lookAround: lookAroundOf(targets, stores),
       stepsOf: async (target, id) => (await queues.of(publishQueue(target)).getJobLogs(id)).logs,
     },

@@ -2,9 +2,12 @@ import { pino } from "pino";
 import { expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
 import type { Look } from "../src/look.ts";
+import { runExplain } from "../src/explain-command.ts";
 import { createBreakerStore } from "../src/queues/breaker-store.ts";
+import { createGateStore } from "../src/queues/gate-store.ts";
 import { keysOf } from "../src/queues/names.ts";
 import { runStatus } from "../src/status-command.ts";
+import { eventually } from "./support/eventually.ts";
 import { startScript } from "./support/processes.ts";
 import { openRedis } from "./support/redis.ts";
 import { openSite, type Site, untilState } from "./support/relay.ts";
@@ -70,7 +73,9 @@ test("it tells processes, rules, gate, targets, queues, what is parked and what 
   const { text } = await status(site);
   expect(text).toMatch(/^Processes: +1$/m);
   expect(text).toMatch(/^Rules: +version [0-9a-f]{12} in all processes$/m);
-  expect(text).toMatch(/^Gate: +SHUT for .*, nothing is published: the token was refused$/m);
+  expect(text).toMatch(
+    /^Gate: +SHUT, asked again in (59|60|1).*, nothing is published: the token was refused$/m,
+  );
   expect(text).toMatch(/^Open: +2 tasks, 0 running, 1 PARKED$/m);
   expect(text).toMatch(/^ {2}sales +2 +BREAKER OPEN for \S+ s +/m);
   expect(text).toMatch(/^ {2}finance +3 +PAUSED +1 +0 of 4 +no limit +never$/m);
@@ -103,6 +108,61 @@ test("it tells processes, rules, gate, targets, queues, what is parked and what 
   expect(JSON.parse((await status(site, 2, true)).text)).toEqual(
     JSON.parse(JSON.stringify(await relay.story(2))),
   );
+});
+
+test("a platform that refuses the token shows as such between two tries as well, and on what waits for it", async () => {
+  const site = await openTenant();
+  site.simulator.set({ tokens: [{ token: "another" }] });
+  const relay = await site.start();
+  await relay.report(2);
+  const keys = keysOf(site.namespace);
+  const gate = createGateStore(openRedis(), keys);
+  await eventually(async () => (await gate.look()).ms > 0);
+  const shut =
+    /^Gate: +SHUT since 20\S+Z, asked again (in [\d.]+ s|by the next call), nothing is published: .*401/m;
+  expect((await status(site)).text).toMatch(shut);
+  await relay.stop();
+  // As it stands when a try is due and none has ended.
+  await openRedis().del(keys.gate);
+  expect((await status(site)).text).toMatch(shut);
+  expect((await status(site, 2)).text).toMatch(
+    /^Dispatch: +not done yet\. The gate to the platform is shut: .*401/m,
+  );
+  const explained = await runExplain(
+    { jobGroupId: 2, json: false },
+    readConfig(site.env),
+    pino({ level: "silent" }),
+  );
+  expect(explained.text).toMatch(/^Gate: +SHUT since 20\S+Z, asked again by the next call, .*401/m);
+
+  site.simulator.set({ tokens: [{ token: "simulator-token" }] });
+  const again = await site.start();
+  await site.ended(2);
+  await eventually(async () => /^Gate: +open$/m.test((await status(site)).text));
+  await again.stop();
+});
+
+test("a job group that the platform does not know yet is told as what dispatch waits for", async () => {
+  const site = await openTenant();
+  const relay = await site.start();
+  await relay.report(4_711);
+  const told =
+    /^Dispatch: +not done yet\. 20\S+ The platform does not know job group 4711 yet; looking again in 5 s$/m;
+  await eventually(async () => told.test((await status(site, 4_711)).text));
+  expect(await relay.story(4_711)).toMatchObject({
+    completion: { outcome: "open", waits: expect.stringContaining("does not know job group 4711 yet") },
+  });
+});
+
+test("of a publish whose answer was lost it says that it is looked for", async () => {
+  const site = await openTenant();
+  const lost = site.simulator.createJobGroup({ recipeId: 30, webhook: false });
+  site.simulator.addFault({ kind: "drop", jobGroupId: lost });
+  const relay = await site.start();
+  await relay.report(lost);
+  const told =
+    /^Oldest: .*: Whether its publish was applied is looked for before anything is sent again: \S/m;
+  await eventually(async () => told.test((await status(site)).text));
 });
 
 test("a job group that nobody reported ends with 1; so does a Redis that is away", async () => {
