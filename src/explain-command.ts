@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { tellExplanation } from "./explain-report.ts";
 import { type Look, PLAIN } from "./look.ts";
+import { assertStore } from "./own-store.ts";
 import { inTime } from "./queues/in-time.ts";
 import { createExplain } from "./relay-check.ts";
 import { withCore } from "./with-core.ts";
@@ -27,7 +28,7 @@ export interface Said {
 
 /**
  * Explains a job group, whether the relay runs or not; writes nothing. Not `ok` when the platform did not tell all
- * that was asked, or does not know the job group. Throws when Redis does not answer.
+ * that was asked, or does not know the job group. Throws when Redis does not answer, or is none.
  */
 export async function runExplain(
   args: ExplainArguments,
@@ -36,6 +37,7 @@ export async function runExplain(
   look: Look = PLAIN,
 ): Promise<Said> {
   const { jobGroupId, json } = args;
+  await assertStore(config);
   return withCore(config, log, async (core) => {
     // Not `core.reached`: that sets the targets' limits, and a question changes nothing.
     if (!(await inTime(core.connections.reached(), REDIS_WITHIN_MS)))

@@ -3,6 +3,7 @@ import type { Config } from "./config.ts";
 import { createDispatchSaid } from "./dispatch-said.ts";
 import type { Said } from "./explain-command.ts";
 import { type Look, PLAIN } from "./look.ts";
+import { assertStore } from "./own-store.ts";
 import type { Overview } from "./pages/view.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
@@ -15,7 +16,7 @@ import { lookAtNewestRules } from "./queues/target-look.ts";
 import { createTargetStore } from "./queues/target-store.ts";
 import { createOverview } from "./relay-overview.ts";
 import { createLookAround } from "./relay-surroundings.ts";
-import { tellStatus, tellStoryText } from "./status-report.ts";
+import { tellAsked, tellStatus, tellStoryText } from "./status-report.ts";
 import { tellStory } from "./story.ts";
 import { type Stores, withStores } from "./with-core.ts";
 
@@ -31,8 +32,15 @@ export interface StatusArguments {
   readonly json: boolean;
 }
 
+/** Who was asked. */
+export interface Asked {
+  readonly redis: string;
+  readonly namespace: string;
+}
+
 /** How everything stands. */
 export interface Status {
+  readonly asked: Asked;
   readonly overview: Overview;
   readonly processes: readonly LivingProcess[];
   readonly rules: { readonly newest: string | null; readonly versions: readonly string[] };
@@ -41,7 +49,7 @@ export interface Status {
 
 /**
  * Tells how everything stands, or the story of one job group, from Redis alone, whether the relay runs or not; writes
- * nothing. Not `ok` when nothing is known of the job group. Throws when Redis does not answer.
+ * nothing. Not `ok` when nothing is known of the job group. Throws when Redis does not answer, or is none.
  */
 export async function runStatus(
   { jobGroupId, json }: StatusArguments,
@@ -49,6 +57,7 @@ export async function runStatus(
   log: Logger,
   look: Look = PLAIN,
 ): Promise<Said> {
+  await assertStore(config);
   return withStores(config, log, async (stores) => {
     if (!(await inTime(stores.connections.reached(), REDIS_WITHIN_MS)))
       throw new Error(
@@ -70,6 +79,11 @@ async function targetsOf({ connections, keys }: Stores): Promise<KnownTarget[]> 
   ]);
   return listTargets([], targets, newest);
 }
+
+const askedOf = (config: Config): Asked => ({
+  redis: whereRedisIs(config),
+  namespace: config.namespace,
+});
 
 const lookAroundOf = (targets: readonly KnownTarget[], stores: Stores) =>
   createLookAround({ ...stores, targets: { find: (name) => targets.find((one) => one.name === name) } });
@@ -107,7 +121,13 @@ async function lookAtAll(
     Promise.all(counted.map(async (queue) => ({ queue: queue.name, jobs: await queue.getJobCounts() }))),
   ]);
   const versions = [...new Set(processes.flatMap(({ rulesVersion }) => rulesVersion ?? []))].sort();
-  return { overview: seen, processes, rules: { newest: newest ?? null, versions }, queues: jobs };
+  return {
+    asked: askedOf(config),
+    overview: seen,
+    processes,
+    rules: { newest: newest ?? null, versions },
+    queues: jobs,
+  };
 }
 
 function toJson({ overview: { figures, ...overview }, ...status }: Status): object {
@@ -129,6 +149,7 @@ async function statusOf(
   look: Look,
 ): Promise<Said> {
   const { connections, keys, queues } = stores;
+  const asked = askedOf(config);
   const audit = createAudit(connections.ingest, keys, config.ledgerRetentionMs, log);
   const story = await tellStory(
     {
@@ -143,9 +164,14 @@ async function statusOf(
   if (!story) {
     const words = `Nothing is known of job group ${jobGroupId}: nobody reported it to this relay. publish-relay explain ${jobGroupId} asks the platform.`;
     return {
-      text: json ? JSON.stringify({ jobGroupId, known: false, words }, undefined, 2) : words,
+      text: json
+        ? JSON.stringify({ asked, jobGroupId, known: false, words }, undefined, 2)
+        : `${tellAsked(asked)}\n${words}`,
       ok: false,
     };
   }
-  return { text: json ? JSON.stringify(story, undefined, 2) : tellStoryText(story, look), ok: true };
+  const text = json
+    ? JSON.stringify({ asked, ...story }, undefined, 2)
+    : `${tellAsked(asked)}\n${tellStoryText(story, look)}`;
+  return { text, ok: true };
 }

@@ -3,8 +3,12 @@ import type { Overview, TargetView } from "./pages/view.ts";
 import { waitingOf } from "./pages/view.ts";
 import { count, span } from "./pages/words.ts";
 import type { Ended } from "./queues/tally.ts";
-import type { Status } from "./status-command.ts";
+import type { Asked, Status } from "./status-command.ts";
 import type { Story, StoryTask } from "./story.ts";
+
+/** Whom it was asked of. */
+export const tellAsked = ({ redis, namespace }: Asked): string =>
+  `Asked: ${shown(redis)}, namespace ${shown(namespace)}`;
 
 /** How everything stands, for people. */
 export function tellStatus(status: Status, look: Look): string {
@@ -17,6 +21,7 @@ export function tellStatus(status: Status, look: Look): string {
       ? "none"
       : `${undispatched.count}, the oldest (job group ${undispatched.oldestId}) reported ${ago(undispatched.oldest)}`;
   const lines = [
+    tellAsked(status.asked),
     `Processes:       ${processes.length === 0 ? paint("bad", "none lives: nothing is published") : processes.length}`,
     `Rules:           ${tellRules(status, look)}`,
     `Gate:            ${tellGate(gate, look) ?? paint("good", "open")}`,

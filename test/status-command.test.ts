@@ -1,15 +1,21 @@
+import { mkdtemp, readdir, rm } from "node:fs/promises";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { pino } from "pino";
 import { expect, test } from "vitest";
 import { readConfig } from "../src/config.ts";
 import type { Look } from "../src/look.ts";
+import { runDoctor } from "../src/doctor-command.ts";
 import { runExplain } from "../src/explain-command.ts";
 import { createBreakerStore } from "../src/queues/breaker-store.ts";
 import { createGateStore } from "../src/queues/gate-store.ts";
 import { keysOf } from "../src/queues/names.ts";
+import { startRedisServer } from "../src/redis-server.ts";
 import { runStatus } from "../src/status-command.ts";
 import { eventually } from "./support/eventually.ts";
 import { startScript } from "./support/processes.ts";
-import { openRedis } from "./support/redis.ts";
+import { openRedis, redisUrl } from "./support/redis.ts";
+import { releaseLater } from "./support/release.ts";
 import { openSite, type Site, untilState } from "./support/relay.ts";
 
 const MAIN = new URL("../src/main.ts", import.meta.url);
@@ -45,7 +51,7 @@ test("before anything ran it says that no process lives, and writes nothing", as
   const site = await openTenant();
   const { text, ok } = await status(site);
   expect(ok).toBe(true);
-  expect(text).toMatch(/^Processes: +none lives: nothing is published$/m);
+  expect(text).toMatch(/^Asked: Redis at \S+, namespace \S+\nProcesses: +none lives: nothing is published$/m);
   expect(text).toMatch(/^Rules: +no relay has run with any rules yet$/m);
   expect(text).toMatch(/^Gate: +open$/m);
   expect(text).toMatch(/^Open: +0 tasks, 0 running, none parked$/m);
@@ -105,9 +111,13 @@ test("it tells processes, rules, gate, targets, queues, what is parked and what 
   expect(story.text).toMatch(/^Dispatch: +dispatched\. Job group 2: 1 new publish task$/m);
   expect(story.text).toMatch(/^ {2}jobgroup-2-2-public-orders +sales +public\.orders +load +parked +\S/m);
   expect(story.text).toMatch(/^Steps of jobgroup-2-2-public-orders:$/m);
+  const asked = { redis: `Redis at ${new URL(redisUrl()).host}`, namespace: site.namespace };
   expect(JSON.parse((await status(site, 2, true)).text)).toEqual(
-    JSON.parse(JSON.stringify(await relay.story(2))),
+    JSON.parse(JSON.stringify({ asked, ...((await relay.story(2)) as object) })),
   );
+  expect(json).toMatchObject({ asked });
+  const askedLine = `Asked: ${asked.redis}, namespace ${asked.namespace}`;
+  for (const said of [text, story.text]) expect(said.split("\n")[0]).toBe(askedLine);
 });
 
 test("a platform that refuses the token shows as such between two tries as well, and on what waits for it", async () => {
@@ -180,6 +190,31 @@ test("a job group that nobody reported ends with 1; so does a Redis that is away
   expect(await away.exited).toMatchObject({ code: 1 });
   expect(away.output().trim()).toBe(
     "Redis at 127.0.0.1:1 does not answer within 5 s: start it, or say in REDIS_URL where it is",
+  );
+});
+
+test("in a folder where no relay ran there is nothing to look at, and nothing is made", async () => {
+  const folder = await mkdtemp(join(tmpdir(), "publish-relay-nowhere-"));
+  releaseLater(() => rm(folder, { recursive: true, force: true }));
+  const site = await openTenant();
+  const dataDir = join(folder, "data");
+  const config = readConfig({ ...site.env, REDIS_URL: "", DATA_DIR: dataDir });
+  const log = pino({ level: "silent" });
+  const words = `There is no Redis of the relay under ${join(dataDir, "redis")}: start the relay there, or set REDIS_URL or DATA_DIR`;
+  await expect(runStatus({ json: false }, config, log)).rejects.toThrow(words);
+  await expect(runExplain({ jobGroupId: 2, json: false }, config, log)).rejects.toThrow(words);
+  const { text } = await runDoctor({ json: true }, config, log);
+  const { findings } = JSON.parse(text) as { findings: { part: string }[] };
+  expect(findings.filter(({ part }) => part === "redis")).toEqual([
+    { part: "redis", check: "answers", verdict: "not tested", words },
+  ]);
+  expect(await readdir(folder)).toEqual([]);
+
+  // One that is there is looked at, though no relay runs.
+  const own = await startRedisServer({ dataDir: join(dataDir, "redis") });
+  await own.stop();
+  expect((await runStatus({ json: false }, config, log)).text).toContain(
+    `Asked: the relay's own Redis under ${join(dataDir, "redis")}, namespace ${site.namespace}\n`,
   );
 });
 
