@@ -157,8 +157,10 @@ const actions: Actions = {
   createWebhook,
   hashPassword,
 };
-runCommandLine(process.argv.slice(2), actions).catch((error: unknown) => {
-  const { code, words } = explainError(error);
+const args = process.argv.slice(2);
+runCommandLine(args, actions).catch((error: unknown) => {
+  const { code, words, json } = explainError(error, args);
+  if (json !== undefined) say(json);
   if (words) aside(words);
   process.exit(code);
 });
