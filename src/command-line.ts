@@ -13,6 +13,12 @@ import type { WebhookCreateArguments } from "./webhook-command.ts";
 /** The command line is wrong; the message says what it should be. */
 export class UsageError extends Error {
   override readonly name = "UsageError";
+  /** Commander has told the person. */
+  readonly isPrinted: boolean;
+  constructor(message: string, isPrinted = false) {
+    super(message);
+    this.isPrinted = isPrinted;
+  }
 }
 
 /** What a process ends with. Of a wait that is over as `timeout` and shells say it. */
@@ -34,11 +40,19 @@ export interface Actions extends Questions, StandingActions, TenantActions {
   hashPassword(name: string): Promise<void>;
 }
 
-/** What to end with after an error, and what is left to print. */
-export function explainError(error: unknown): { code: number; words: string } {
+/** What to end with after an error, what is left to print for people, and for scripts that said `--json`. */
+export function explainError(
+  error: unknown,
+  args: readonly string[] = [],
+): { code: number; words: string; json?: string } {
   const words = error instanceof Error ? error.message : String(error);
   const wrong = error instanceof ConfigError || error instanceof UsageError;
-  return { code: wrong ? EXIT.wrongUse : EXIT.failed, words };
+  const isPrinted = error instanceof UsageError && error.isPrinted;
+  return {
+    code: wrong ? EXIT.wrongUse : EXIT.failed,
+    words: isPrinted ? "" : words,
+    ...(args.includes("--json") && { json: JSON.stringify({ ok: false, error: words }) }),
+  };
 }
 
 /**
@@ -56,7 +70,7 @@ export async function runCommandLine(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help that was asked for ends with 0; commander has printed all of it.
-    if (error.exitCode !== 0) throw new UsageError("");
+    if (error.exitCode !== 0) throw new UsageError(error.message.replace(/^error: /, ""), true);
   }
 }
 

@@ -1,4 +1,5 @@
 import { type Config, isInTheClear, isLoopback, pollingOf } from "./config.ts";
+import { ownStoreOf } from "./own-store.ts";
 import { formatDuration } from "./rules/duration.ts";
 
 /** What is set, for the log; secrets are counted or masked. */
@@ -84,7 +85,7 @@ export const UNCHECKED = {
 
 /** Redis as messages name it; the address may hold a password, so its host alone. */
 export const whereRedisIs = ({ redisUrl, dataDir }: Pick<Config, "redisUrl" | "dataDir">): string =>
-  redisUrl ? `Redis at ${new URL(redisUrl).host}` : `its own Redis under ${dataDir}`;
+  redisUrl ? `Redis at ${new URL(redisUrl).host}` : `the relay's own Redis under ${ownStoreOf({ dataDir })}`;
 
 function maskPassword(url: string): string {
   const parsed = new URL(url);

@@ -1,7 +1,7 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { whereRedisIs } from "./config-summary.ts";
-import type { DoctorFinding } from "./doctor/finding.ts";
+import { type DoctorFinding, findingsOf } from "./doctor/finding.ts";
 import { checkPlatform, checkTransport, platformLate, platformNotAsked } from "./doctor/platform-checks.ts";
 import { checkRedis, redisAway } from "./doctor/redis-checks.ts";
 import { checkRulesFile } from "./doctor/rules-checks.ts";
@@ -9,6 +9,7 @@ import { checkSettings } from "./doctor/settings-checks.ts";
 import { checkWebhook } from "./doctor/webhook-checks.ts";
 import type { Said } from "./explain-command.ts";
 import { type Cell, type Look, PLAIN, table } from "./look.ts";
+import { noStoreWords } from "./own-store.ts";
 import { count } from "./pages/words.ts";
 import { explainRedisError, findRedisTrouble } from "./reach-redis.ts";
 import type { Rules } from "./rules/model.ts";
@@ -44,6 +45,9 @@ export async function runDoctor(
 }
 
 async function askRedis(config: Config, log: Logger, now: () => number): Promise<DoctorFinding[]> {
+  // It makes no store. What `start` will make there cannot be tested before.
+  const none = await noStoreWords(config);
+  if (none !== undefined) return [findingsOf("redis").notTested("answers", none)];
   try {
     return await withReach(config, log, async (reach) => {
       const trouble = await findRedisTrouble(reach.connections, config);

@@ -2,6 +2,7 @@ import type { Logger } from "pino";
 import type { Config } from "./config.ts";
 import { tellExplanation } from "./explain-report.ts";
 import { type Look, PLAIN } from "./look.ts";
+import { assertStore } from "./own-store.ts";
 import { reachRedis } from "./reach-redis.ts";
 import { createExplain } from "./relay-check.ts";
 import { withCore } from "./with-core.ts";
@@ -24,7 +25,7 @@ export interface Said {
 
 /**
  * Explains a job group, whether the relay runs or not; writes nothing. Not `ok` when the platform did not tell all
- * that was asked, or does not know the job group. Throws when Redis does not answer.
+ * that was asked, or does not know the job group. Throws when Redis does not answer, or is none.
  */
 export async function runExplain(
   args: ExplainArguments,
@@ -33,6 +34,7 @@ export async function runExplain(
   look: Look = PLAIN,
 ): Promise<Said> {
   const { jobGroupId, json } = args;
+  await assertStore(config);
   return withCore(config, log, async (core) => {
     await reachRedis(core.connections, config, "nothing can be told");
     const explain = createExplain(core, core.completions, config.rulesFile, "past the gate");

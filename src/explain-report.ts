@@ -2,19 +2,20 @@ import { type Cell, type Look, shown, table } from "./look.ts";
 import { count } from "./pages/words.ts";
 import type { Explanation, TargetStanding } from "./processors/explain-job-group.ts";
 import { formatDuration } from "./rules/duration.ts";
-import { styleOf } from "./status-report.ts";
+import { styleOf, tellGate } from "./status-report.ts";
 
 /** An explanation for people. */
 export function tellExplanation(found: Explanation, look: Look): string {
   const { platform, gate, record, rulesVersion, fleet, tasks } = found;
   const { paint } = look;
   const noAnswer = platform.answered ? "" : ` (${paint("bad", "NO FULL ANSWER")})`;
-  const shut = `${paint("bad", "SHUT")} for ${inSeconds(gate.shutMs)}, nothing is published: ${shown(gate.words)}`;
+  const { shutMs: ms, since, words } = gate;
+  const shut = tellGate({ ms, words, ...(since !== undefined && { since: Date.parse(since) }) }, look);
   return [
     shown(found.detail),
     "",
     `Platform: ${shown(platform.words)}${noAnswer}`,
-    ...(gate.shutMs > 0 ? [`Gate:     ${shut}`] : []),
+    ...(shut === undefined ? [] : [`Gate:     ${shut}`]),
     `Record:   ${record ? shown(tellRecord(record)) : "nobody reported it"}`,
     `Known:    ${shown(tellFacts(found.facts))}`,
     ...(rulesVersion === null ? ["Rules:    none"] : []),

@@ -8,6 +8,7 @@ import { secretsOf } from "./config-secrets.ts";
 import { createLog } from "./log.ts";
 import { createLook } from "./look.ts";
 import { createPlainLog } from "./plain-log.ts";
+import { hearLibraries } from "./redis-warnings.ts";
 import { runWebhookCreate, tellWebhook, toWebhookJson } from "./webhook-command.ts";
 
 /** After the first signal the relay has so long to hand over; then the process goes all the same. */
@@ -17,6 +18,7 @@ async function start(): Promise<void> {
   const config = readConfig(process.env);
   // Written beside the work, not in it; what is left at the end is written before the process goes.
   const log = createLog(config.logLevel, { sync: false }, secretsOf(config));
+  hearLibraries(console, (words) => log.warn(words), { looks: true });
   // Loaded here: help and the other commands need nothing of it, and it takes a while.
   const { createRelay } = await import("./relay.ts");
   const relay = createRelay(config, log);
@@ -56,7 +58,11 @@ const settingsToAsk = (): Config => {
   return config;
 };
 /** A command that talks to Redis says on stderr what goes wrong meanwhile. */
-const logOf = (config: Config): Logger => createPlainLog(process.stderr, asideLook, secretsOf(config));
+function logOf(config: Config): Logger {
+  const log = createPlainLog(process.stderr, asideLook, secretsOf(config));
+  hearLibraries(console, (words) => log.warn(words));
+  return log;
+}
 
 const resolve: Actions["resolve"] = async (args) => {
   const config = settingsToAsk();
@@ -78,6 +84,7 @@ const explain: Actions["explain"] = async (args) => {
 const status: Actions["status"] = async (args) => {
   const config = readConfig(process.env);
   const { runStatus } = await import("./status-command.ts");
+  logOf(config);
   // That Redis is away it says itself, in words for people.
   const log = createLog("error", { dest: 2 }, secretsOf(config));
   end(await runStatus(args, config, log, look));
@@ -95,6 +102,7 @@ const doctor: Actions["doctor"] = async (args) => {
   const config = readConfig(process.env);
   const { runDoctor } = await import("./doctor-command.ts");
   // What goes wrong is among its findings.
+  hearLibraries(console, () => {});
   end(await runDoctor(args, config, createLog("silent", { dest: 2 }), look));
 };
 
@@ -156,8 +164,10 @@ const actions: Actions = {
   createWebhook,
   hashPassword,
 };
-runCommandLine(process.argv.slice(2), actions).catch((error: unknown) => {
-  const { code, words } = explainError(error);
+const args = process.argv.slice(2);
+runCommandLine(args, actions).catch((error: unknown) => {
+  const { code, words, json } = explainError(error, args);
+  if (json !== undefined) say(json);
   if (words) aside(words);
   process.exit(code);
 });

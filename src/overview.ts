@@ -140,6 +140,13 @@ const STATE_WORDS: Readonly<Record<string, string>> = {
   submitted: "The platform publishes it now",
 };
 
+/** A publish whose answer never came is looked for, and no answer is awaited. */
+function stateWords({ state, putWords }: OpenTaskRecord["record"]): string | undefined {
+  if (state === "submitting" && putWords !== undefined)
+    return `Whether its publish was applied is looked for before anything is sent again: ${putWords}`;
+  return STATE_WORDS[state];
+}
+
 function openTaskOf(
   { id, plan, record }: OpenTaskRecord,
   words: string | undefined,
@@ -152,7 +159,7 @@ function openTaskOf(
     table: `${plan.schema}.${plan.table}`,
     finishedAt: plan.finishedAt,
     state: record.state,
-    words: words ?? STATE_WORDS[record.state] ?? record.words ?? "its turn comes",
+    words: words ?? stateWords(record) ?? record.words ?? "its turn comes",
     since,
   };
 }

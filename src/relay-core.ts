@@ -1,4 +1,3 @@
-import { join } from "node:path";
 import type { Queue } from "bullmq";
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
@@ -14,6 +13,7 @@ import { createTargetStore } from "./queues/target-store.ts";
 import { createTaskRecords, type TaskRecords } from "./queues/task-record.ts";
 import { wake } from "./queues/worker.ts";
 import { createTroubleLog } from "./trouble-log.ts";
+import { ownStoreOf } from "./own-store.ts";
 import { startRedisServer } from "./redis-server.ts";
 import { createNotifier, type Notifier } from "./relay-notify.ts";
 import { openPlatform, type Platform } from "./relay-platform.ts";
@@ -156,6 +156,6 @@ async function retryFailed(queue: Queue, jobId: string): Promise<void> {
 /** Where Redis is; without `REDIS_URL` one of the relay's own, started if nobody runs it. Rejects when it cannot be. */
 export async function redisUrlOf(config: Config, log: Logger, opened: Releasers): Promise<string> {
   if (config.redisUrl !== undefined) return config.redisUrl;
-  const server = await startRedisServer({ dataDir: join(config.dataDir, "redis"), logger: log });
+  const server = await startRedisServer({ dataDir: ownStoreOf(config), logger: log });
   return opened(server, ({ stop }) => stop()).url;
 }

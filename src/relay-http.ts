@@ -20,6 +20,7 @@ import { readSteps } from "./queues/steps.ts";
 import type { RunningWorker } from "./queues/worker.ts";
 import { type BoardParts, describeRules, openBoard } from "./relay-board.ts";
 import { openPages } from "./relay-pages.ts";
+import { createDispatchSaid } from "./dispatch-said.ts";
 import { createLookAround } from "./relay-surroundings.ts";
 import { isPagePath } from "./pages/pages.ts";
 import { type StoryDeps, tellStory } from "./story.ts";
@@ -58,6 +59,7 @@ export async function openHttp(parts: HttpParts): Promise<Http> {
   const storyDeps: StoryDeps = {
     records: stories,
     auditOf: async (jobGroupId) => (await audit.list({ jobGroupId, limit: AUDITED })).entries,
+    dispatchSaid: createDispatchSaid({ redis: parts.connections.ingest, keys: parts.keys, queues }),
     lookAround: createLookAround(parts),
     stepsOf: (target, taskId) => readSteps(queues.of(publishQueue(target)), taskId),
   };

@@ -10,6 +10,7 @@ import { createHolds } from "./queues/holds.ts";
 import { createPollStore } from "./queues/poll-store.ts";
 import { createTurnstiles } from "./queues/turnstile.ts";
 import type { RunningWorker } from "./queues/worker.ts";
+import { warnOfRedis } from "./redis-warnings.ts";
 import { type Core, openCore, type Releasers } from "./relay-core.ts";
 import { resolveAudited } from "./relay-audit.ts";
 import { createExplain, createForesee } from "./relay-check.ts";
@@ -129,6 +130,7 @@ export function createRelay(
     opened(http, ({ close }) => close());
     log.info({ port: http.port }, "listening");
     await core.reached();
+    await warnOfRedis(connections.ingest, log);
     await opened(core.targets, ({ leave }) => leave()).join();
     // On the connection that waits: who is told here hears nothing of it, and would not say it again.
     const report = createReportCompletion({ records: core.completions, queue: core.queues.completions });

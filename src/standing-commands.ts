@@ -19,14 +19,14 @@ export function addStanding(program: Command, actions: StandingActions): void {
     .addHelpText(
       "after",
       `
-Asks Redis alone, whether the relay runs or not; changes nothing.
+Asks Redis alone, whether the relay runs or not; changes nothing. Says first which Redis and which namespace.
 
 Examples:
   publish-relay status
   publish-relay status 31
   publish-relay status --json | jq .parked
 
-Ends with 1 when Redis does not answer, or nothing is known of the job group.
+Ends with 1 when Redis does not answer or is none, or nothing is known of the job group.
 ${EXIT_CODES}`,
     )
     .action((jobGroupId: number | undefined, { json }: { json: boolean }) =>
@@ -40,7 +40,7 @@ ${EXIT_CODES}`,
       "after",
       `
 Changes nothing: no publish request is sent, and the webhook gets a test delivery. What was not tested is told as
-such, never as ok. Without REDIS_URL the relay's own redis-server is started for it, unless it runs.
+such, never as ok. Without REDIS_URL the relay's own redis-server is started for it, unless it runs or has no data yet.
 
 Examples:
   publish-relay doctor

@@ -1,7 +1,10 @@
 import type { Logger } from "pino";
 import type { Config } from "./config.ts";
+import { whereRedisIs } from "./config-summary.ts";
+import { createDispatchSaid } from "./dispatch-said.ts";
 import type { Said } from "./explain-command.ts";
 import { type Look, PLAIN } from "./look.ts";
+import { assertStore } from "./own-store.ts";
 import type { Overview } from "./pages/view.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
@@ -13,7 +16,7 @@ import { createTargetStore } from "./queues/target-store.ts";
 import { reachRedis } from "./reach-redis.ts";
 import { createOverview } from "./relay-overview.ts";
 import { createLookAround } from "./relay-surroundings.ts";
-import { tellStatus, tellStoryText } from "./status-report.ts";
+import { tellAsked, tellStatus, tellStoryText } from "./status-report.ts";
 import { tellStory } from "./story.ts";
 import { type Stores, withStores } from "./with-core.ts";
 
@@ -27,8 +30,15 @@ export interface StatusArguments {
   readonly json: boolean;
 }
 
+/** Who was asked. */
+export interface Asked {
+  readonly redis: string;
+  readonly namespace: string;
+}
+
 /** How everything stands. */
 export interface Status {
+  readonly asked: Asked;
   readonly overview: Overview;
   readonly processes: readonly LivingProcess[];
   readonly rules: { readonly newest: string | null; readonly versions: readonly string[] };
@@ -37,7 +47,7 @@ export interface Status {
 
 /**
  * Tells how everything stands, or the story of one job group, from Redis alone, whether the relay runs or not; writes
- * nothing. Not `ok` when nothing is known of the job group. Throws when Redis does not answer.
+ * nothing. Not `ok` when nothing is known of the job group. Throws when Redis does not answer, or is none.
  */
 export async function runStatus(
   { jobGroupId, json }: StatusArguments,
@@ -45,6 +55,7 @@ export async function runStatus(
   log: Logger,
   look: Look = PLAIN,
 ): Promise<Said> {
+  await assertStore(config);
   return withStores(config, log, async (stores) => {
     await reachRedis(stores.connections, config, "nothing can be told");
     const targets = await targetsOf(stores);
@@ -63,6 +74,11 @@ async function targetsOf({ connections, keys }: Stores): Promise<KnownTarget[]> 
   ]);
   return listTargets([], targets, newest);
 }
+
+const askedOf = (config: Config): Asked => ({
+  redis: whereRedisIs(config),
+  namespace: config.namespace,
+});
 
 const lookAroundOf = (targets: readonly KnownTarget[], stores: Stores) =>
   createLookAround({ ...stores, targets: { find: (name) => targets.find((one) => one.name === name) } });
@@ -100,7 +116,13 @@ async function lookAtAll(
     Promise.all(counted.map(async (queue) => ({ queue: queue.name, jobs: await queue.getJobCounts() }))),
   ]);
   const versions = [...new Set(processes.flatMap(({ rulesVersion }) => rulesVersion ?? []))].sort();
-  return { overview: seen, processes, rules: { newest: newest ?? null, versions }, queues: jobs };
+  return {
+    asked: askedOf(config),
+    overview: seen,
+    processes,
+    rules: { newest: newest ?? null, versions },
+    queues: jobs,
+  };
 }
 
 function toJson({ overview: { figures, ...overview }, ...status }: Status): object {
@@ -122,11 +144,13 @@ async function statusOf(
   look: Look,
 ): Promise<Said> {
   const { connections, keys, queues } = stores;
+  const asked = askedOf(config);
   const audit = createAudit(connections.ingest, keys, config.ledgerRetentionMs, log);
   const story = await tellStory(
     {
       records: createCompletionRecords(connections.ingest, keys, config.ledgerRetentionMs),
       auditOf: async (id) => (await audit.list({ jobGroupId: id, limit: AUDITED })).entries,
+      dispatchSaid: createDispatchSaid({ redis: connections.ingest, keys, queues }),
       lookAround: lookAroundOf(targets, stores),
       stepsOf: async (target, id) => (await queues.of(publishQueue(target)).getJobLogs(id)).logs,
     },
@@ -135,9 +159,14 @@ async function statusOf(
   if (!story) {
     const words = `Nothing is known of job group ${jobGroupId}: nobody reported it to this relay. publish-relay explain ${jobGroupId} asks the platform.`;
     return {
-      text: json ? JSON.stringify({ jobGroupId, known: false, words }, undefined, 2) : words,
+      text: json
+        ? JSON.stringify({ asked, jobGroupId, known: false, words }, undefined, 2)
+        : `${tellAsked(asked)}\n${words}`,
       ok: false,
     };
   }
-  return { text: json ? JSON.stringify(story, undefined, 2) : tellStoryText(story, look), ok: true };
+  const text = json
+    ? JSON.stringify({ asked, ...story }, undefined, 2)
+    : `${tellAsked(asked)}\n${tellStoryText(story, look)}`;
+  return { text, ok: true };
 }

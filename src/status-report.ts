@@ -3,8 +3,12 @@ import type { Overview, TargetView } from "./pages/view.ts";
 import { waitingOf } from "./pages/view.ts";
 import { count, span } from "./pages/words.ts";
 import type { Ended } from "./queues/tally.ts";
-import type { Status } from "./status-command.ts";
+import type { Asked, Status } from "./status-command.ts";
 import type { Story, StoryTask } from "./story.ts";
+
+/** Whom it was asked of. */
+export const tellAsked = ({ redis, namespace }: Asked): string =>
+  `Asked: ${shown(redis)}, namespace ${shown(namespace)}`;
 
 /** How everything stands, for people. */
 export function tellStatus(status: Status, look: Look): string {
@@ -17,9 +21,10 @@ export function tellStatus(status: Status, look: Look): string {
       ? "none"
       : `${undispatched.count}, the oldest (job group ${undispatched.oldestId}) reported ${ago(undispatched.oldest)}`;
   const lines = [
+    tellAsked(status.asked),
     `Processes:       ${processes.length === 0 ? paint("bad", "none lives: nothing is published") : processes.length}`,
     `Rules:           ${tellRules(status, look)}`,
-    `Gate:            ${gate.ms > 0 ? `${paint("bad", "SHUT")} for ${span(gate.ms)}, nothing is published: ${shown(gate.words)}` : paint("good", "open")}`,
+    `Gate:            ${tellGate(gate, look) ?? paint("good", "open")}`,
     `Not dispatched:  ${notDispatched}`,
     `Open:            ${count(open, "task")}, ${active} running, ${parked === 0 ? "none parked" : paint("warn", `${parked} PARKED`)}`,
     ...(oldest
@@ -37,6 +42,17 @@ export function tellStatus(status: Status, look: Look): string {
     ...tellWaits(overview, look),
     ...tellQueues(queues, look),
   ].join("\n");
+}
+
+/** Why and since when the gate is shut; undefined when it is open. It opens for a moment each time it is tried: until a call is answered it counts as shut. */
+export function tellGate(
+  { ms, since, words }: Overview["gate"],
+  { paint }: Pick<Look, "paint">,
+): string | undefined {
+  if (ms === 0 && since === undefined) return undefined;
+  const from = since === undefined ? "" : ` since ${new Date(since).toISOString()}`;
+  const again = ms > 0 ? `asked again in ${span(ms)}` : "asked again by the next call";
+  return `${paint("bad", "SHUT")}${from}, ${again}, nothing is published: ${shown(words)}`;
 }
 
 function tellRules({ rules: { newest, versions }, processes }: Status, { paint }: Look): string {
@@ -132,11 +148,11 @@ export function tellStoryText({ jobGroupId, summary, completion, tasks, audit }:
 }
 
 function tellCompletion(completion: NonNullable<Story["completion"]>): string[] {
-  const { outcome, words, labels, source, reportedAt, reportCount } = completion;
+  const { outcome, words, waits, labels, source, reportedAt, reportCount } = completion;
   const labelled = Object.entries(labels).map(([name, value]) => `${name}=${value}`);
   return [
     `Reported:  by ${source}${reportedAt === undefined ? "" : `, last news at ${reportedAt}`}, ${count(reportCount, "report")}${labelled.length > 0 ? `, labels ${labelled.join(" ")}` : ""}`,
-    `Dispatch:  ${outcome === "open" ? "not done yet" : outcome}${words === undefined ? "" : `. ${words}`}`,
+    `Dispatch:  ${outcome === "open" ? "not done yet" : outcome}${words === undefined ? "" : `. ${words}`}${waits === undefined ? "" : `. ${waits}`}`,
   ];
 }
 

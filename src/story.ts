@@ -1,3 +1,4 @@
+import type { DispatchSaid } from "./dispatch-said.ts";
 import { summariseJobGroup } from "./processors/summarise-job-group.ts";
 import { type Surroundings, type WaitNow, whyItWaits } from "./processors/why-it-waits.ts";
 import type { Audited } from "./queues/audit-store.ts";
@@ -9,6 +10,8 @@ import { isBusy } from "./rules/task-state.ts";
 /** What a story is told from. */
 export interface StoryDeps {
   readonly records: Pick<CompletionRecords, "read">;
+  /** What a dispatch that is not done waits for. */
+  readonly dispatchSaid: DispatchSaid;
   /** What tells why the tasks of a target wait. */
   readonly lookAround: (target: string) => Promise<Surroundings>;
   /** What operators did about the job group, newest first. */
@@ -71,19 +74,25 @@ export async function tellStory(deps: StoryDeps, jobGroupId: number): Promise<St
     deps.auditOf(jobGroupId),
   ]);
   if (!completion && tasks.length === 0) return undefined;
+  const isOpen = completion !== undefined && completion.outcome === undefined;
+  const waits = isOpen ? await deps.dispatchSaid(jobGroupId) : undefined;
   return {
     jobGroupId,
-    ...(completion && { completion: tellCompletion(completion) }),
+    ...(completion && { completion: tellCompletion(completion, waits) }),
     summary: summariseJobGroup(tasks, completion).words,
     tasks: await Promise.all(tasks.map((task) => tellTask(deps, task, tasks))),
     audit: audited.toReversed(),
   };
 }
 
-function tellCompletion({ outcome, words, labels, source, reportedAt, reportCount, reports }: Completion) {
+function tellCompletion(
+  { outcome, words, labels, source, reportedAt, reportCount, reports }: Completion,
+  waits: string | undefined,
+) {
   return {
     outcome: outcome ?? "open",
     ...(words !== undefined && { words }),
+    ...(waits !== undefined && { waits }),
     labels,
     source,
     ...(reportedAt !== undefined && { reportedAt: new Date(reportedAt).toISOString() }),

@@ -9,7 +9,8 @@ export interface GateKeeper {
     reason: GateReason,
   ): Promise<{ mine: boolean; ms: number; inARow: number }>;
   answered(): Promise<void>;
-  look(): Promise<{ ms: number }>;
+  /** `since` stays until `answered`. */
+  look(): Promise<{ ms: number; since?: number }>;
 }
 
 export interface GateEvents {
@@ -22,6 +23,8 @@ export interface GateEvents {
 
 /** From here on each further time in a row is as long. */
 const TIMES = 10;
+/** How often a process that had no trouble itself looks whether another left the gate marked as shut. */
+const LOOK_EVERY_MS = 10_000;
 
 /**
  * The one gate to the platform: 401, 429 and "away" shut it for everybody, and no attempt is used up by waiting.
@@ -34,16 +37,26 @@ export interface Gate {
 
 export function createGate(keeper: GateKeeper, events: GateEvents): Gate {
   let wasShut = false;
+  let lookedAt = -Infinity;
+  /** Whoever shut it may be gone, as with a restart for a new token: each process looks now and then whether it is to be said open. */
+  const openIfAnswered = async (): Promise<void> => {
+    if (!wasShut && performance.now() - lookedAt < LOOK_EVERY_MS) return;
+    lookedAt = performance.now();
+    const { ms, since } = await keeper.look();
+    // A read may be answered while publishes are still held back.
+    if (ms > 0) return;
+    if (!wasShut && since === undefined) return;
+    wasShut = false;
+    await keeper.answered();
+    events.onOpen();
+  };
   return {
     pass: async (call) => {
       try {
         const answer = await call();
-        // A read may be answered while publishes are still held back.
-        if (wasShut && (await keeper.look()).ms === 0) {
-          wasShut = false;
-          await keeper.answered();
-          events.onOpen();
-        }
+        if (wasShut) await openIfAnswered();
+        // The answer does not wait for a Redis that is away.
+        else void openIfAnswered().catch(() => undefined);
         return answer;
       } catch (error) {
         if (error instanceof PlatformError && error.failure.next === "gate") {

@@ -174,6 +174,10 @@ export const story = z
           .enum(["open", "dispatched", "no-rule", "skipped", "unknown", "failed"])
           .meta({ description: "How its dispatch ended; open while it has not." }),
         words: z.string().optional(),
+        waits: z
+          .string()
+          .optional()
+          .meta({ description: "While it is open: the gate that is shut, or what dispatch said last." }),
         labels,
         source: z.string().meta({ description: "The way in of the first report." }),
         reportedAt: time.optional(),

@@ -110,9 +110,10 @@ export const explanation = z
       known: z.boolean().meta({ description: "Did it describe the job group?" }),
       words: z.string(),
     }),
-    gate: z
-      .looseObject({ shutMs: z.number(), words: z.string() })
-      .meta({ description: "While it is shut nothing is published; 0: it is open." }),
+    gate: z.looseObject({ shutMs: z.number(), words: z.string(), since: z.iso.datetime().optional() }).meta({
+      description:
+        "While it is shut nothing is published; 0: it is open, or tried just now. `since` stays until a call is answered.",
+    }),
     facts: z
       .looseObject({
         jobGroupId: z.int(),

@@ -13,7 +13,7 @@ import { summariseJobGroup } from "./summarise-job-group.ts";
 
 export interface ExplainDeps extends JudgeDeps {
   /** How the fleet's gate to the platform stands. */
-  gate(): Promise<{ readonly ms: number; readonly words: string }>;
+  gate(): Promise<{ readonly ms: number; readonly words: string; readonly since?: number }>;
   /** How targets and their queues stand, in the order of their names here. */
   targets(names: readonly string[]): Promise<readonly TargetStanding[]>;
   /** The version of the newest rules that the fleet took up; undefined when it never had any. */
@@ -66,7 +66,8 @@ export interface Explanation {
   /** The newest rules of the fleet, `null` when it never had any, beside those that were asked. */
   readonly fleet: { readonly rulesVersion: string | null; readonly same: boolean; readonly words: string };
   readonly platform: { readonly answered: boolean; readonly known: boolean; readonly words: string };
-  readonly gate: { readonly shutMs: number; readonly words: string };
+  /** `since` (ISO 8601) stays until a call is answered: until then it counts as shut. */
+  readonly gate: { readonly shutMs: number; readonly words: string; readonly since?: string };
   /** What the rules were asked about, as far as it is known. */
   readonly facts: Omit<JobGroupFacts, "finishedAt"> & { readonly finishedAt?: string };
   readonly rules: readonly ExplainedRule[];
@@ -139,7 +140,11 @@ export async function explainJobGroup(jobGroupId: number, deps: ExplainDeps): Pr
     rulesVersion,
     fleet: compareRules(rulesVersion, newest ?? null),
     platform: { answered: look.answered, known: look.known, words: look.words },
-    gate: { shutMs: gate.ms, words: gate.words },
+    gate: {
+      shutMs: gate.ms,
+      words: gate.words,
+      ...(gate.since !== undefined && { since: new Date(gate.since).toISOString() }),
+    },
     facts: { ...facts, ...(look.known && { finishedAt: new Date(finishedAt).toISOString() }) },
     rules: judged.rules.map(({ name, matches, reasons }) => ({
       name,
