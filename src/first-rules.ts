@@ -1,3 +1,4 @@
+import { shown } from "./look.ts";
 import type { SurveyedConnection } from "./processors/survey-connections.ts";
 import type { SurveyedRecipe } from "./processors/survey-recipes.ts";
 
@@ -23,7 +24,7 @@ export function firstRules({ url, connections, recipes, chosen, enabled }: Tenan
   const tables = uniqueNames(recipes, ({ id, name }) => [tableName(name), `recipe_${id}`]);
   const target = targets.get(chosen) ?? "";
   const lines = [
-    `# A first rules file, from what ${plain(url)} told. Change it as you like: it is yours.`,
+    `# A first rules file, from what ${shown(url)} told. Change it as you like: it is yours.`,
     "# Check it with: publish-relay check --live",
     "version: 1",
     "",
@@ -69,20 +70,20 @@ const asComment = (lines: readonly string[]): string[] =>
 
 function targetLines({ id, name, doubts, host, database }: SurveyedConnection, target: string): string[] {
   const where =
-    host === undefined ? "" : `, ${plain(host)}${database === undefined ? "" : `/${plain(database)}`}`;
+    host === undefined ? "" : `, ${shown(host)}${database === undefined ? "" : `/${shown(database)}`}`;
   return [
-    ...doubts.map((words) => `  # Look at it first: ${plain(words)}.`),
+    ...doubts.map((words) => `  # Look at it first: ${shown(words)}.`),
     `  ${target}:`,
-    `    connection: ${id}   # ${name === undefined ? "its name is not told" : JSON.stringify(plain(name))}${where}`,
+    `    connection: ${id}   # ${name === undefined ? "its name is not told" : JSON.stringify(shown(name))}${where}`,
     "    schema: public   # the schema in Redshift",
   ];
 }
 
 function ruleLines(recipe: SurveyedRecipe, target: string, table: string, enabled: boolean): string[] {
   const { id, name, flow, jobGroupId, hasAvro } = recipe;
-  const called = name === undefined ? `recipe ${id}` : JSON.stringify(plain(name));
+  const called = name === undefined ? `recipe ${id}` : JSON.stringify(shown(name));
   const of = flow
-    ? ` of flow ${flow.id}${flow.name === undefined ? "" : ` ${JSON.stringify(plain(flow.name))}`}`
+    ? ` of flow ${flow.id}${flow.name === undefined ? "" : ` ${JSON.stringify(shown(flow.name))}`}`
     : "";
   return [
     `  - name: ${table.replaceAll("_", "-")}`,
@@ -131,6 +132,3 @@ function slug(name: string, between: string): string {
     .filter(Boolean)
     .join(between);
 }
-
-/** What others wrote stays in its line. */
-const plain = (text: string): string => text.replace(/[\p{Cc}\u2028\u2029]+/gu, " ");

@@ -135,6 +135,7 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
     "1st",
     "%&/",
     "表",
+    "a\u202etxt\u2066b",
   ];
   const connections = names.map((name, i) => ({
     id: i + 1,
@@ -153,6 +154,9 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
     const text = firstRules({ url: "https://x.example.com", connections, recipes, chosen: 3, enabled });
     const { errors, rules } = checkRules(text, "rules.yaml");
     expect(errors).toEqual([]);
+    // Nothing in it turns text around or hides.
+    expect(text).toContain("a‹U+202E›txt‹U+2066›b");
+    expect(text).not.toMatch(/[^\n\P{Cc}]|\p{Cf}/u);
     expect(rules?.targets).toHaveLength(enabled ? 1 : connections.length);
     expect(rules?.rules).toHaveLength(recipes.length);
     expect(new Set(rules?.rules.flatMap(({ publish }) => publish.map(({ table }) => table))).size).toBe(
