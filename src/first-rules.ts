@@ -11,6 +11,8 @@ export interface Tenant {
   readonly recipes: readonly SurveyedRecipe[];
   /** The connection that the rules publish to. */
   readonly chosen: number;
+  /** It was chosen by name: the others stand as comments. */
+  readonly named: boolean;
   /** Publish from the first start on; false: each rule waits for a person to switch it on. */
   readonly enabled: boolean;
 }
@@ -19,7 +21,7 @@ export interface Tenant {
  * A first rules file, with a comment to each part: a target for each connection, a rule for each recipe. The rules make
  * new tables and touch none that is there.
  */
-export function firstRules({ url, connections, recipes, chosen, enabled }: Tenant): string {
+export function firstRules({ url, connections, recipes, chosen, named, enabled }: Tenant): string {
   const targets = uniqueNames(connections, ({ id, name }) => [targetName(name), `connection-${id}`]);
   const tables = uniqueNames(recipes, ({ id, name }) => [tableName(name), `recipe_${id}`]);
   const target = targets.get(chosen) ?? "";
@@ -28,14 +30,13 @@ export function firstRules({ url, connections, recipes, chosen, enabled }: Tenan
     "# Check it with: publish-relay check --live",
     "version: 1",
     "",
-    enabled && connections.length > 1
+    named && connections.length > 1
       ? "# The other Redshift connections stand here as comments: take the # out where you publish to one."
       : "# One for each Redshift connection; take out those that you do not publish to.",
     "targets:",
     ...connections.flatMap((connection) => {
       const own = targetLines(connection, targets.get(connection.id) ?? "");
-      // A target that no rule publishes to would be warned of.
-      return enabled && connection.id !== chosen ? asComment(own) : [...own, ...LIMITS];
+      return named && connection.id !== chosen ? asComment(own) : [...own, ...LIMITS];
     }),
     "",
     "# Every rule that matches a finished job group is applied.",

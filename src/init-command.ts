@@ -2,7 +2,7 @@ import { open, writeFile } from "node:fs/promises";
 import type { Config } from "./config.ts";
 import type { Said } from "./explain-command.ts";
 import { firstRules, type Tenant } from "./first-rules.ts";
-import { type Look, PLAIN } from "./look.ts";
+import { type Look, PLAIN, shown } from "./look.ts";
 import { count } from "./pages/words.ts";
 import { isSound, type SurveyedConnection, surveyConnections } from "./processors/survey-connections.ts";
 import { surveyRecipes } from "./processors/survey-recipes.ts";
@@ -42,11 +42,7 @@ export async function runInit(args: InitArguments, config: Config, look: Look = 
     ...(recipes.length === 0
       ? ["No job group of a recipe is complete yet, so there is no rule: the file shows what one looks like."]
       : [enabled ? NEW_TABLES : `${paint("warn", "SWITCHED OFF")}: ${switchedOffWords(tenant)}`]),
-    ...connections.flatMap(({ id, doubts }) =>
-      (enabled && id !== chosen ? [] : doubts).map(
-        (words) => `${paint("warn", "LOOK")}: connection ${id}: ${words}.`,
-      ),
-    ),
+    ...tellDoubts(tenant, paint),
     ...recipes.flatMap(({ id, hasAvro }) =>
       hasAvro === false
         ? [
@@ -63,10 +59,33 @@ export async function runInit(args: InitArguments, config: Config, look: Look = 
 
 const NEW_TABLES = "Each rule makes a new table at each run and touches none that is there.";
 
-function switchedOffWords({ connections, chosen }: Tenant): string {
+/** What speaks against the chosen one; of the others the file tells it. */
+function tellDoubts({ connections, chosen }: Tenant, paint: Look["paint"]): string[] {
+  const doubtful = connections.filter(({ doubts }) => doubts.length > 0);
+  const others = doubtful.filter(({ id }) => id !== chosen).map(({ id }) => id);
+  const look = paint("warn", "LOOK");
+  return [
+    ...doubtful
+      .filter(({ id }) => id === chosen)
+      .flatMap(({ id, doubts }) => doubts.map((words) => `${look}: connection ${id}: ${shown(words)}.`)),
+    ...(others.length > 0
+      ? [
+          `${look}: something speaks against ${others.length === 1 ? "connection" : "connections"} ${others.join(", ")}: the file says what.`,
+        ]
+      : []),
+  ];
+}
+
+function switchedOffWords({ connections, chosen, named }: Tenant): string {
   const one = connections.find(({ id }) => id === chosen);
-  if (one && !isSound(one))
-    return `connection ${chosen} is not known to be good, so no rule publishes until you have looked at it and taken each \`enabled: false\` out.`;
+  if (one && !isSound(one)) {
+    const why = `connection ${chosen} is not known to be good`;
+    const several =
+      named || connections.length === 1
+        ? ""
+        : `, and there are ${connections.length} Redshift connections (--force --connection <id> chooses one)`;
+    return `${why}${several}, so no rule publishes until you have looked at it and taken each \`enabled: false\` out.`;
+  }
   return `there are ${connections.length} Redshift connections, so no rule publishes until you choose its target and take its \`enabled: false\` out (or say --force --connection <id>).`;
 }
 
@@ -86,7 +105,14 @@ function surveyTenant({ connection }: InitArguments, config: Config): Promise<Te
     if (!chosen) throw new Error(noConnection(found.filter(({ target }) => target === "unknown")));
     const recipes = await surveyRecipes(platform, RECIPES, signal);
     const enabled = isSound(chosen) && (named !== undefined || connections.length === 1);
-    return { url: config.platform.url ?? "", connections, recipes, chosen: chosen.id, enabled };
+    return {
+      url: config.platform.url ?? "",
+      connections,
+      recipes,
+      chosen: chosen.id,
+      named: named !== undefined,
+      enabled,
+    };
   });
 }
 

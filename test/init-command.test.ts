@@ -73,12 +73,22 @@ test("a connection that the platform does not reach is not chosen, and one that 
   const file = join(await folder(), "rules.yaml");
   const { output } = await runCommand(["init", file], env);
   expect(output).toMatch(/^WRITTEN: .* all to redshift-finance\.$/m);
-  expect(output).toMatch(/^LOOK: connection 2: the platform does not reach its database \(FAILURE\)/m);
+  expect(output).toMatch(/^LOOK: something speaks against connections 2, 5: the file says what\.$/m);
   expect(await readFile(file, "utf8")).toMatch(
     /# Look at it first: the platform does not reach.*\n {2}redshift-sales:/,
   );
   const named = await runCommand(["init", file, "--force", "--connection", "2"], env);
-  expect(named.output).toMatch(/^SWITCHED OFF: connection 2 is not known to be good/m);
+  expect(named.output).toMatch(/^SWITCHED OFF: connection 2 is not known to be good, so no rule/m);
+  expect(named.output).toMatch(/^LOOK: connection 2: the platform does not reach its database \(FAILURE\)/m);
+  expect(named.output).toMatch(/^LOOK: something speaks against connection 5: /m);
+  // The others stand as comments, whatever the one that was named is like.
+  expect(checkRules(await readFile(file, "utf8"), file).rules?.targets).toMatchObject([{ connection: 2 }]);
+  const failed = [2, 3, 4, 5].map((id) => ({ id, name: `c${id}`, reachable: false }));
+  simulator.set({ connections: failed });
+  expect((await runCommand(["init", file, "--force"], env)).output).toMatch(
+    /^SWITCHED OFF: connection 2 is not known to be good, and there are 4 Redshift connections/m,
+  );
+  simulator.set({ connections: [{ id: 2, name: "redshift-sales", reachable: false }] });
   const alone = [3, 4, 5].map((id) => ({ id, name: "x", vendor: "s3" }));
   simulator.set({ connections: alone });
   expect((await runCommand(["init", file, "--force"], env)).output).toMatch(/^SWITCHED OFF: connection 2/m);
@@ -151,7 +161,7 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
     flow: { id: 1, name },
   }));
   for (const enabled of [true, false]) {
-    const text = firstRules({ url: "https://x.example.com", connections, recipes, chosen: 3, enabled });
+    const text = firstRules({ url: "https://x.example.com", connections, recipes, chosen: 3, named: enabled, enabled });
     const { errors, rules } = checkRules(text, "rules.yaml");
     expect(errors).toEqual([]);
     // Nothing in it turns text around or hides.
@@ -163,7 +173,7 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
       recipes.length,
     );
   }
-  const empty = firstRules({ url: "", connections, recipes: [], chosen: 1, enabled: true });
+  const empty = firstRules({ url: "", connections, recipes: [], chosen: 1, named: true, enabled: true });
   expect(checkRules(empty, "rules.yaml").errors).toEqual([]);
 });
 
