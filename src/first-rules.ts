@@ -6,6 +6,8 @@ import type { SurveyedRecipe } from "./processors/survey-recipes.ts";
 export interface Tenant {
   /** Where it was asked. */
   readonly url: string;
+  /** Where the rules file will be. */
+  readonly file: string;
   /** Those that could be targets; at least one. */
   readonly connections: readonly SurveyedConnection[];
   readonly recipes: readonly SurveyedRecipe[];
@@ -21,13 +23,13 @@ export interface Tenant {
  * A first rules file, with a comment to each part: a target for each connection, a rule for each recipe. The rules make
  * new tables and touch none that is there.
  */
-export function firstRules({ url, connections, recipes, chosen, named, enabled }: Tenant): string {
+export function firstRules({ url, file, connections, recipes, chosen, named, enabled }: Tenant): string {
   const targets = uniqueNames(connections, ({ id, name }) => [targetName(name), `connection-${id}`]);
   const tables = uniqueNames(recipes, ({ id, name }) => [tableName(name), `recipe_${id}`]);
   const target = targets.get(chosen) ?? "";
   const lines = [
     `# A first rules file, from what ${shown(url)} told. Change it as you like: it is yours.`,
-    "# Check it with: publish-relay check --live",
+    `# Check it with: ${checkWords(file)}`,
     "version: 1",
     "",
     named && connections.length > 1
@@ -58,6 +60,12 @@ export function firstRules({ url, connections, recipes, chosen, named, enabled }
         ]),
   ];
   return `${lines.join("\n")}\n`;
+}
+
+/** The command that checks a rules file, and asks the platform too. */
+export function checkWords(file: string): string {
+  if (file === "rules.yaml") return "publish-relay check --live";
+  return `publish-relay check ${/^[\w./-]+$/.test(file) ? file : JSON.stringify(shown(file))} --live`;
 }
 
 const LIMITS = [
@@ -115,15 +123,19 @@ function uniqueNames<T extends { readonly id: number }>(
   );
 }
 
-/** `Sales DWH (EU)` becomes `sales-dwh-eu`; undefined when nothing is left. */
+/** What is left of a name in other letters says nothing when it is shorter. */
+const NAME_LEAST = 3;
+
+/** `Sales DWH (EU)` becomes `sales-dwh-eu`; undefined when too little is left. */
 function targetName(name = ""): string | undefined {
-  return slug(name, "-").slice(0, 64).replace(/-+$/, "") || undefined;
+  const bare = slug(name, "-").slice(0, 64).replace(/-+$/, "");
+  return bare.length >= NAME_LEAST ? bare : undefined;
 }
 
-/** `Orders 2026` becomes `orders_2026`; undefined when nothing is left that a name may begin with. */
+/** `Orders 2026` becomes `orders_2026`; undefined when too little is left, or it begins as no name may. */
 function tableName(name = ""): string | undefined {
   const bare = slug(name, "_").slice(0, 100).replace(/_+$/, "");
-  return /^[a-z]/.test(bare) ? bare : undefined;
+  return /^[a-z]/.test(bare) && bare.length >= NAME_LEAST ? bare : undefined;
 }
 
 function slug(name: string, between: string): string {

@@ -1,7 +1,8 @@
-import { open, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
 import type { Said } from "./explain-command.ts";
-import { firstRules, type Tenant } from "./first-rules.ts";
+import { checkWords, firstRules, type Tenant } from "./first-rules.ts";
 import { type Look, PLAIN, shown } from "./look.ts";
 import { count } from "./pages/words.ts";
 import { isSound, type SurveyedConnection, surveyConnections } from "./processors/survey-connections.ts";
@@ -28,13 +29,13 @@ export interface InitArguments {
  */
 export async function runInit(args: InitArguments, config: Config, look: Look = PLAIN): Promise<Said> {
   const { force, file = config.rulesFile } = args;
-  if (!force) await refuseToReplace(file);
-  const tenant = await surveyTenant(args, config);
+  await refusePlace(file, force);
+  const tenant = await surveyTenant(args, file, config);
   const text = firstRules(tenant);
   // What init writes has to be good, whatever names the tenant has: better to fail here than at a start.
   const { rules } = parseRules(text, file);
   await writeFile(file, text, { flag: force ? "w" : "wx" }).catch(explainWrite(file));
-  const { connections, recipes, chosen, enabled } = tenant;
+  const { recipes, chosen, enabled } = tenant;
   const target = rules.targets.find(({ connection }) => connection === chosen)?.name;
   const { paint } = look;
   const lines = [
@@ -52,7 +53,7 @@ export async function runInit(args: InitArguments, config: Config, look: Look = 
     ),
     "Whether a connection may be written to is not known before something is published.",
     "",
-    `Next: read the file, then  publish-relay check ${quoted(file)} --live`,
+    `Next: read the file, then  ${checkWords(file)}`,
   ];
   return { text: lines.join("\n"), ok: true };
 }
@@ -89,7 +90,7 @@ function switchedOffWords({ connections, chosen, named }: Tenant): string {
   return `there are ${connections.length} Redshift connections, so no rule publishes until you choose its target and take its \`enabled: false\` out (or say --force --connection <id>).`;
 }
 
-function surveyTenant({ connection }: InitArguments, config: Config): Promise<Tenant> {
+function surveyTenant({ connection }: InitArguments, file: string, config: Config): Promise<Tenant> {
   return withPlatform(config, "init", async (platform, signal) => {
     const found = await surveyConnections(platform, signal);
     const named = found.find(({ id }) => id === connection);
@@ -107,6 +108,7 @@ function surveyTenant({ connection }: InitArguments, config: Config): Promise<Te
     const enabled = isSound(chosen) && (named !== undefined || connections.length === 1);
     return {
       url: config.platform.url ?? "",
+      file,
       connections,
       recipes,
       chosen: chosen.id,
@@ -124,11 +126,24 @@ function noConnection(ofUnknownKind: readonly SurveyedConnection[]): string {
 }
 
 /** Asked before the platform is, so that nobody waits for a refusal. */
-async function refuseToReplace(file: string): Promise<void> {
-  const there = await open(file, "r").catch(() => undefined);
-  if (!there) return;
-  await there.close();
-  throw new Error(alreadyThere(file));
+async function refusePlace(file: string, force: boolean): Promise<void> {
+  const there = await kindOf(file);
+  if (there === "folder")
+    throw new Error(`${file} is a folder: name a file in it, such as ${join(file, "rules.yaml")}`);
+  if (there !== "nothing" && !force) throw new Error(alreadyThere(file));
+  if (there !== "nothing") return;
+  const folder = dirname(file);
+  const above = await kindOf(folder);
+  if (above === "nothing")
+    throw new Error(`${file} cannot be written: there is no folder ${folder}: make it, or name another file`);
+  if (above === "file")
+    throw new Error(`${file} cannot be written: ${folder} is a file, no folder: name another file`);
+}
+
+async function kindOf(path: string): Promise<"folder" | "file" | "nothing"> {
+  const there = await stat(path).catch(() => undefined);
+  if (!there) return "nothing";
+  return there.isDirectory() ? "folder" : "file";
 }
 
 const alreadyThere = (file: string): string =>
@@ -139,7 +154,8 @@ const explainWrite =
   (error: unknown): never => {
     if (error instanceof Error && "code" in error && error.code === "EEXIST")
       throw new Error(alreadyThere(file));
-    throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `${file} cannot be written: let this user write there, or name another file (${shown(why)})`,
+    );
   };
-
-const quoted = (file: string): string => (/^[\w./-]+$/.test(file) ? file : JSON.stringify(file));

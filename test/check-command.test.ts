@@ -147,6 +147,8 @@ test("without an argument RULES_FILE is read; a file that is not there, or a wro
     ],
   });
   expect(JSON.parse(output)).not.toHaveProperty("live");
+  const absent = await runCommand(["check", `${path}.no`]);
+  expect(absent).toMatchObject({ code: 2, output: expect.stringContaining("write one: publish-relay init") });
   const missing = await runCommand(["check", join(path, "no.yaml")]);
   expect(missing).toMatchObject({ code: 2, output: expect.stringContaining("cannot be read") });
   const asJson = await runCommand(["check", join(path, "no.yaml"), "--json"]);

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -32,6 +32,7 @@ test("what init writes passes check without a warning, and publishes", async () 
   expect(code).toBe(0);
 
   const text = await readFile(file, "utf8");
+  expect(text.split("\n")[1]).toBe(`# Check it with: publish-relay check ${file} --live`);
   expect(text).toContain('connection: 3   # "redshift-finance", cluster-3.redshift.example.com/dev');
   expect(text).toMatch(/when: \{ recipe: 30 \} {3}# "ledger" of flow 12 "Finance close"; last job group \d+/);
   const check = await runCommand(["check", file, "--live"], site.env);
@@ -109,6 +110,21 @@ test("a file that is there is left as it is, without --force, before the platfor
   expect(await readFile(file, "utf8")).toContain("version: 1");
 });
 
+test("where no file can be written, init says what to do, before the platform is asked", async () => {
+  const { env, simulator } = await openTenant();
+  const path = await folder();
+  await writeFile(join(path, "afile"), "mine");
+  await mkdir(join(path, "rules"));
+  const refused = async (...args: string[]) => (await runCommand(["init", ...args], env)).output;
+  expect(await refused(join(path, "no/r.yaml"))).toContain(`there is no folder ${join(path, "no")}: make it`);
+  expect(await refused(join(path, "afile/x.yaml"))).toContain(`${join(path, "afile")} is a file, no folder`);
+  for (const force of [[], ["--force"]])
+    expect(await refused(join(path, "rules"), ...force)).toBe(
+      `${join(path, "rules")} is a folder: name a file in it, such as ${join(path, "rules/rules.yaml")}`,
+    );
+  expect(simulator.requests()).toEqual([]);
+});
+
 test("a tenant without a Redshift connection, or a connection that is not there: nothing is written", async () => {
   const { env, simulator } = await openTenant();
   const file = join(await folder(), "rules.yaml");
@@ -146,6 +162,7 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
     "%&/",
     "表",
     "a\u202etxt\u2066b",
+    "注文 🚀 # x",
   ];
   const connections = names.map((name, i) => ({
     id: i + 1,
@@ -161,19 +178,38 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
     flow: { id: 1, name },
   }));
   for (const enabled of [true, false]) {
-    const text = firstRules({ url: "https://x.example.com", connections, recipes, chosen: 3, named: enabled, enabled });
+    const text = firstRules({
+      url: "https://x.example.com",
+      file: "rules.yaml",
+      connections,
+      recipes,
+      chosen: 3,
+      named: enabled,
+      enabled,
+    });
     const { errors, rules } = checkRules(text, "rules.yaml");
     expect(errors).toEqual([]);
     // Nothing in it turns text around or hides.
     expect(text).toContain("a‹U+202E›txt‹U+2066›b");
     expect(text).not.toMatch(/[^\n\P{Cc}]|\p{Cf}/u);
+    // A letter or two that are left over are no name.
+    const ofRest = rules?.rules.find(({ when }) => when !== "all" && when.recipe?.includes(11));
+    expect(ofRest).toMatchObject({ name: "recipe-11", publish: [{ table: "recipe_11" }] });
     expect(rules?.targets).toHaveLength(enabled ? 1 : connections.length);
     expect(rules?.rules).toHaveLength(recipes.length);
     expect(new Set(rules?.rules.flatMap(({ publish }) => publish.map(({ table }) => table))).size).toBe(
       recipes.length,
     );
   }
-  const empty = firstRules({ url: "", connections, recipes: [], chosen: 1, named: true, enabled: true });
+  const empty = firstRules({
+    url: "",
+    file: "rules.yaml",
+    connections,
+    recipes: [],
+    chosen: 1,
+    named: true,
+    enabled: true,
+  });
   expect(checkRules(empty, "rules.yaml").errors).toEqual([]);
 });
 
