@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { accountName, EXIT_CODES, notEmpty, reason, wholeNumber } from "./command-words.ts";
+import { accountName, EXIT_CODES, helpText, notEmpty, reason, wholeNumber } from "./command-words.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
 import { addCheck, addExplain, type Questions } from "./question-commands.ts";
@@ -78,11 +78,11 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
     .configureOutput({ writeOut: out, writeErr: err })
     .version(ownVersion(), "-V, --version", "tell the version of publish-relay")
     .showHelpAfterError("(add --help for how it is used)")
-    .addHelpText("after", EXIT_CODES);
+    .addHelpText("after", helpText(EXIT_CODES));
   program
     .command("start")
     .description("run the relay until SIGTERM or SIGINT")
-    .addHelpText("after", `\nExample:\n  WEBHOOK_SECRETS=... publish-relay start\n${EXIT_CODES}`)
+    .addHelpText("after", helpText(`\nExample:\n  WEBHOOK_SECRETS=... publish-relay start\n${EXIT_CODES}`))
     .action(() => actions.start());
   addCheck(program, actions);
   addStanding(program, actions);
@@ -107,11 +107,11 @@ function addResolve(program: Command, actions: Actions): void {
     .option("--json", "for scripts", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Examples:
   publish-relay resolve jobgroup-31-2-public-orders --published --reason "100 rows of run 31 are there"
   publish-relay resolve jobgroup-31-2-public-orders --again --reason "no row of run 31"
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((taskId: string, options: Given, command: Command) => {
       const { published = false, again = false, reason, by, json } = options;
@@ -133,14 +133,14 @@ function addHashPassword(program: Command, actions: Actions): void {
     .argument("<name>", "whom it is for", accountName)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Asks for the password, hidden, or takes it from what is piped in; never from the command line, which
 others can see. Prints name:hash, to be put into the setting as it is.
 
 Examples:
   publish-relay hash-password ann
   publish-relay hash-password ann < password.txt
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((name: string) => actions.hashPassword(name));
 }
@@ -170,7 +170,7 @@ function addWebhook(program: Command, actions: Actions): void {
     .option("--json", "for scripts", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 The task gets the first of WEBHOOK_SECRETS, in the way that WEBHOOK_AUTH says (designer-cloud or header).
 It is created once, never twice by itself: if no answer came, look into the flow first.
 
@@ -180,7 +180,7 @@ Examples:
 
 Ends with 0 and a line that begins with NOT CREATED when it only printed: with --print, or when
 the tenant has no such route.
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((options: WebhookCreateArguments) => actions.createWebhook(options));
 }

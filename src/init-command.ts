@@ -3,7 +3,7 @@ import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
 import type { Said } from "./explain-command.ts";
 import { checkWords, firstRules, type Tenant } from "./first-rules.ts";
-import { type Look, PLAIN, shown } from "./look.ts";
+import { type Look, PLAIN, shown, wrapped } from "./look.ts";
 import { count } from "./pages/words.ts";
 import { isSound, type SurveyedConnection, surveyConnections } from "./processors/survey-connections.ts";
 import { surveyRecipes } from "./processors/survey-recipes.ts";
@@ -55,7 +55,7 @@ export async function runInit(args: InitArguments, config: Config, look: Look = 
     "",
     `Next: read the file, then  ${checkWords(file)}`,
   ];
-  return { text: lines.join("\n"), ok: true };
+  return { text: wrapped(lines, look).join("\n"), ok: true };
 }
 
 const NEW_TABLES = "Each rule makes a new table at each run and touches none that is there.";

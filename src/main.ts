@@ -45,8 +45,8 @@ async function start(): Promise<void> {
   }
 }
 
-const look = createLook(process.stdout, process.env["NO_COLOR"]);
-const asideLook = createLook(process.stderr, process.env["NO_COLOR"]);
+const look = createLook(process.stdout, process.env["NO_COLOR"], process.env["TERM"]);
+const asideLook = createLook(process.stderr, process.env["NO_COLOR"], process.env["TERM"]);
 const aside = (words: string): void => void process.stderr.write(`${words}\n`);
 /** A command that talks to Redis says on stderr what goes wrong meanwhile. */
 const logOf = (config: Config): Logger => createPlainLog(process.stderr, asideLook, secretsOf(config));

@@ -58,6 +58,15 @@ test.each([
   expect(output).toContain("Exit codes:");
 });
 
+test("a command's help is as wide as its list of options, and only what is to be copied is wider", async () => {
+  for (const command of ["init", "run", "replay", "doctor", "hash-password"]) {
+    const { output } = await run(command, "--help");
+    expect(
+      output.split("\n").filter((line) => line.length > 80 && !line.startsWith("  publish-relay")),
+    ).toEqual([]);
+  }
+});
+
 test.each([
   ["no command", [], "Usage: publish-relay"],
   ["an unknown command", ["publish"], "unknown command 'publish'"],
