@@ -254,6 +254,23 @@ test("connections lists those that could be targets with what is told of them, a
   expect(json.connections[0]).toMatchObject({ id: 2, status: "SUCCESS", mayWrite: null });
 });
 
+test.each([
+  [
+    { status: 503 },
+    /answered 503 .*The platform is away: try again later and, if that stays so, correct DESIGNER_CLOUD_URL/,
+  ],
+  [{ status: 429, retryAfterSeconds: 7 }, /answered 429 .*no more questions for now: try again in 7 s$/],
+  [{ status: 403 }, /answered 403 .*The token's user may not do this: have the right given to them/],
+])("when the platform answers %j, connections and init say what to do", async (answer, words) => {
+  const { env, simulator } = await openTenant();
+  simulator.addFault({ kind: "status", on: "any", ...answer });
+  for (const args of [["connections"], ["init", join(await folder(), "rules.yaml")]]) {
+    const { code, output } = await runCommand(args, env);
+    expect(output).toMatch(words);
+    expect(code).toBe(1);
+  }
+});
+
 test("a tenant without any that could be a target ends with 1", async () => {
   const { env, simulator } = await openTenant();
   simulator.set({ connections: [2, 3, 4, 5].map((id) => ({ id, name: "x", vendor: "s3" })) });
