@@ -116,15 +116,21 @@ function tellLive({ findings, recent, recentWords }: LiveReport, look: Look): st
     targets.join(", "),
     words,
   ]);
-  const rows = (recent ?? []).map(({ jobGroupId, recipe, rules, withLabels, publications, notes }) => [
-    String(jobGroupId),
-    recipe ? `${recipe.id}${recipe.name === undefined ? "" : ` ${JSON.stringify(recipe.name)}`}` : "",
-    [...rules, ...withLabels.map((rule) => `${rule} (if its labels come)`)].join(", ") || "no rule",
-    [
-      ...publications.map(({ target, table: where, action }) => `${target} ${where} ${action}`),
-      ...notes,
-    ].join("; "),
-  ]);
+  const rows = (recent ?? []).map(
+    ({ jobGroupId, recipe, rules, withLabels, switchedOff, publications, notes }) => [
+      String(jobGroupId),
+      recipe ? `${recipe.id}${recipe.name === undefined ? "" : ` ${JSON.stringify(recipe.name)}`}` : "",
+      [
+        ...rules,
+        ...withLabels.map((rule) => `${rule} (if its labels come)`),
+        ...switchedOff.map((rule) => `${rule} (off)`),
+      ].join(", ") || "no rule",
+      [
+        ...publications.map(({ target, table: where, action }) => `${target} ${where} ${action}`),
+        ...notes,
+      ].join("; "),
+    ],
+  );
   return [
     ...table("Live", ["found", "check", "targets", "words"], found, look),
     ...(recentWords === undefined
