@@ -75,7 +75,11 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
   const program = new Command("publish-relay")
     .description("Publishes finished Designer Cloud jobs to Redshift: once, at each target's pace.")
     .exitOverride()
-    .configureOutput({ writeOut: out, writeErr: err })
+    .configureOutput({
+      writeOut: out,
+      writeErr: err,
+      outputError: (text, write) => write(text.replace(WRONG_ARGUMENT, "'$1' is no $2. ")),
+    })
     .version(ownVersion(), "-V, --version", "tell the version of publish-relay")
     .showHelpAfterError("(add --help for how it is used)")
     .addHelpText("after", helpText(EXIT_CODES));
@@ -92,7 +96,29 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
   addReplay(program, actions);
   addWebhook(program, actions);
   addHashPassword(program, actions);
+  addHelp(program);
   return program;
+}
+
+/** The library's words for an argument that does not fit, which are not for people. */
+const WRONG_ARGUMENT = /command-argument value '(.*)' is invalid for argument '(\w+)'\. /s;
+
+/** In place of the library's own `help`, which shows the general one for a command that is not there. */
+function addHelp(parent: Command): void {
+  parent
+    .helpCommand(false)
+    .command("help")
+    .description("display help for command")
+    .argument("[command...]")
+    .action((names: string[]) => {
+      let found = parent;
+      for (const name of names) {
+        const next = found.commands.find((command) => command.name() === name);
+        if (!next) return parent.error(`error: unknown command '${name}'`);
+        found = next;
+      }
+      return found.help();
+    });
 }
 
 function addResolve(program: Command, actions: Actions): void {
@@ -154,7 +180,17 @@ interface Given {
 }
 
 function addWebhook(program: Command, actions: Actions): void {
-  const webhook = program.command("webhook").description("the webhook that reports a flow's finished jobs");
+  const webhook = program
+    .command("webhook")
+    .description("the webhook that reports a flow's finished jobs")
+    .addHelpText(
+      "after",
+      helpText(`
+Examples:
+  publish-relay webhook create --flow 11 --url https://relay.example.com
+  publish-relay webhook create --help
+${EXIT_CODES}`),
+    );
   webhook
     .command("create")
     .description("set up the webhook task of a flow in Designer Cloud, or print what to type there")
@@ -183,4 +219,5 @@ the tenant has no such route.
 ${EXIT_CODES}`),
     )
     .action((options: WebhookCreateArguments) => actions.createWebhook(options));
+  addHelp(webhook);
 }
