@@ -3,17 +3,45 @@ import { settingsSchema } from "./settings.ts";
 import { createSimulator } from "./simulator.ts";
 import { webhookSchema } from "./webhook-task.ts";
 
-const { values } = parseArgs({
-  options: {
-    port: { type: "string", default: "3005" },
-    host: { type: "string", default: "127.0.0.1" },
-    "webhook-url": { type: "string" },
-    "webhook-secret": { type: "string" },
-    "webhook-scheme": { type: "string" },
-    settings: { type: "string", default: "{}" },
-    "open-control": { type: "boolean", default: false },
-  },
-});
+const USAGE = `Usage: npm run simulator -- [options]
+
+A Designer Cloud to try the relay on; simulator/README.md tells the rest.
+
+  --port <port>            3005; 0 is a free one
+  --host <address>         127.0.0.1
+  --webhook-url <url>      where reports of finished jobs are sent (default: nowhere)
+  --webhook-secret <text>  what they are signed with
+  --webhook-scheme <name>  designer-cloud (default), header or none
+  --settings <json>        as POST /_control/settings takes them
+  --open-control           let other machines use /_control
+  -h, --help               this
+`;
+
+const OPTIONS = {
+  help: { type: "boolean", short: "h", default: false },
+  port: { type: "string", default: "3005" },
+  host: { type: "string", default: "127.0.0.1" },
+  "webhook-url": { type: "string" },
+  "webhook-secret": { type: "string" },
+  "webhook-scheme": { type: "string" },
+  settings: { type: "string", default: "{}" },
+  "open-control": { type: "boolean", default: false },
+} as const;
+
+function readArguments() {
+  try {
+    return parseArgs({ options: OPTIONS }).values;
+  } catch (error) {
+    process.stderr.write(`${error instanceof Error ? error.message : String(error)}\n\n${USAGE}`);
+    return process.exit(2);
+  }
+}
+
+const values = readArguments();
+if (values.help) {
+  process.stdout.write(USAGE);
+  process.exit(0);
+}
 
 const simulator = createSimulator({
   port: Number(values.port),

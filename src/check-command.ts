@@ -1,4 +1,3 @@
-import { readFile } from "node:fs/promises";
 import { type CheckedRules, checkRules } from "./check-rules.ts";
 import { type LiveReport, tellCheck } from "./check-report.ts";
 import { type Config, ConfigError } from "./config.ts";
@@ -13,6 +12,7 @@ import { explainRules } from "./rules/match-rules.ts";
 import type { Rules } from "./rules/model.ts";
 import { planPublishes } from "./rules/plan-publishes.ts";
 import { undecidedRules } from "./rules/undecided.ts";
+import { readTextFile } from "./watch-file.ts";
 import { withPlatform } from "./with-platform.ts";
 
 const RECENT = 50;
@@ -63,11 +63,18 @@ function toJson({ rules, ...checked }: CheckedRules, live: LiveReport | undefine
 }
 
 async function read(file: string): Promise<string> {
-  try {
-    return await readFile(file, "utf8");
-  } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
-    throw new ConfigError([`${file} cannot be read: name the rules file, or set RULES_FILE (${why})`]);
+  const found = await readTextFile(file);
+  switch (found.kind) {
+    case "text":
+      return found.text;
+    case "absent":
+      throw new ConfigError([
+        `${file} cannot be read: there is no such file: name the rules file, set RULES_FILE, or write one: publish-relay init`,
+      ]);
+    case "unreadable":
+      throw new ConfigError([
+        `${file} cannot be read: name the rules file, or set RULES_FILE (${found.words})`,
+      ]);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { CheckedRules } from "./check-rules.ts";
 import type { Finding } from "./processors/check-live.ts";
 import type { RecentMatch } from "./processors/match-recent.ts";
-import { type Cell, type Look, shown, table } from "./look.ts";
+import { type Cell, type Look, shown, table, wrapped } from "./look.ts";
 import { formatDuration } from "./rules/duration.ts";
 import type { Action, Target } from "./rules/model.ts";
 import { type ResolvedSettings, resolveSettings } from "./rules/publication-settings.ts";
@@ -27,8 +27,13 @@ export function tellCheck(checked: CheckedRules, live: LiveReport | undefined, l
     return [...lines, `${file}: ${look.paint("bad", count(errors.length, "error"))}`].join("\n");
   return [
     ...lines,
-    `${file}: ${look.paint("good", "good")}, version ${rules.version}, ${count(rules.targets.length, "target")}, ${count(rules.rules.length, "rule")}, ${count(warnings.length, "warning")}`,
-    ...notes.map((words) => look.paint("warn", `Note: ${words}`)),
+    ...wrapped(
+      [
+        `${file}: ${look.paint("good", "good")}, version ${rules.version}, ${count(rules.targets.length, "target")}, ${count(rules.rules.length, "rule")}, ${count(warnings.length, "warning")}`,
+        ...notes.map((words) => `${look.paint("warn", "Note:")} ${words}`),
+      ],
+      look,
+    ),
     ...table(
       "Targets",
       ["target", "connection", "schema", "pace", "at once", "freshness"],
@@ -46,7 +51,7 @@ function tellProblem(file: string, kind: "error" | "warning", problem: RulesProb
     `: ${kind}:`,
     `: ${look.paint(kind === "error" ? "bad" : "warn", `${kind}:`)}`,
   );
-  return [painted, ...excerpt].join("\n");
+  return [...wrapped([painted], look), ...excerpt].join("\n");
 }
 
 const count = (n: number, what: string): string => `${n} ${what}${n === 1 ? "" : "s"}`;
@@ -78,8 +83,7 @@ function tellPublications({ publications }: CheckedRules, look: Look): string[] 
   const builtIn = `  settings that are not named are the built-in ones: ${settingWords(resolveSettings("load", [])).join(", ")} (15s for repeatable actions)`;
   return [
     ...table("Publications", ["rule", "target", "table", "action", "format", "settings"], rows, look),
-    ...notRepeatable,
-    ...(rows.length > 0 ? [builtIn] : []),
+    ...wrapped([...notRepeatable, ...(rows.length > 0 ? [builtIn] : [])], look),
   ];
 }
 
@@ -112,18 +116,26 @@ function tellLive({ findings, recent, recentWords }: LiveReport, look: Look): st
     targets.join(", "),
     words,
   ]);
-  const rows = (recent ?? []).map(({ jobGroupId, recipe, rules, withLabels, publications, notes }) => [
-    String(jobGroupId),
-    recipe ? `${recipe.id}${recipe.name === undefined ? "" : ` ${JSON.stringify(recipe.name)}`}` : "",
-    [...rules, ...withLabels.map((rule) => `${rule} (if its labels come)`)].join(", ") || "no rule",
-    [
-      ...publications.map(({ target, table: where, action }) => `${target} ${where} ${action}`),
-      ...notes,
-    ].join("; "),
-  ]);
+  const rows = (recent ?? []).map(
+    ({ jobGroupId, recipe, rules, withLabels, switchedOff, publications, notes }) => [
+      String(jobGroupId),
+      recipe ? `${recipe.id}${recipe.name === undefined ? "" : ` ${JSON.stringify(recipe.name)}`}` : "",
+      [
+        ...rules,
+        ...withLabels.map((rule) => `${rule} (if its labels come)`),
+        ...switchedOff.map((rule) => `${rule} (off)`),
+      ].join(", ") || "no rule",
+      [
+        ...publications.map(({ target, table: where, action }) => `${target} ${where} ${action}`),
+        ...notes,
+      ].join("; "),
+    ],
+  );
   return [
     ...table("Live", ["found", "check", "targets", "words"], found, look),
-    ...(recentWords === undefined ? [] : ["", `Last job groups: not told: ${recentWords}`]),
+    ...(recentWords === undefined
+      ? []
+      : ["", ...wrapped([`Last job groups: not told: ${recentWords}`], look)]),
     ...(recent?.length === 0 ? ["", "Last job groups: none"] : []),
     ...table("Last job groups", ["job group", "recipe", "matches", "would publish"], rows, look),
   ];

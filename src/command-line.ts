@@ -1,5 +1,5 @@
 import { Command, CommanderError, Option } from "commander";
-import { accountName, EXIT_CODES, notEmpty, reason, wholeNumber } from "./command-words.ts";
+import { accountName, EXIT_CODES, helpText, notEmpty, reason, wholeNumber } from "./command-words.ts";
 import type { ResolveArguments } from "./commands.ts";
 import { ConfigError } from "./config.ts";
 import { addCheck, addExplain, type Questions } from "./question-commands.ts";
@@ -89,14 +89,18 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
   const program = new Command("publish-relay")
     .description("Publishes finished Designer Cloud jobs to Redshift: once, at each target's pace.")
     .exitOverride()
-    .configureOutput({ writeOut: out, writeErr: err })
+    .configureOutput({
+      writeOut: out,
+      writeErr: err,
+      outputError: (text, write) => write(text.replace(WRONG_ARGUMENT, "'$1' is no $2. ")),
+    })
     .version(ownVersion(), "-V, --version", "tell the version of publish-relay")
     .showHelpAfterError("(add --help for how it is used)")
-    .addHelpText("after", EXIT_CODES);
+    .addHelpText("after", helpText(EXIT_CODES));
   program
     .command("start")
     .description("run the relay until SIGTERM or SIGINT")
-    .addHelpText("after", `\nExample:\n  WEBHOOK_SECRETS=... publish-relay start\n${EXIT_CODES}`)
+    .addHelpText("after", helpText(`\nExample:\n  WEBHOOK_SECRETS=... publish-relay start\n${EXIT_CODES}`))
     .action(() => actions.start());
   addCheck(program, actions);
   addStanding(program, actions);
@@ -106,7 +110,29 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
   addReplay(program, actions);
   addWebhook(program, actions);
   addHashPassword(program, actions);
+  addHelp(program);
   return program;
+}
+
+/** The library's words for an argument that does not fit, which are not for people. */
+const WRONG_ARGUMENT = /command-argument value '(.*)' is invalid for argument '(\w+)'\. /s;
+
+/** In place of the library's own `help`, which shows the general one for a command that is not there. */
+function addHelp(parent: Command): void {
+  parent
+    .helpCommand(false)
+    .command("help")
+    .description("display help for command")
+    .argument("[command...]")
+    .action((names: string[]) => {
+      let found = parent;
+      for (const name of names) {
+        const next = found.commands.find((command) => command.name() === name);
+        if (!next) return parent.error(`error: unknown command '${name}'`);
+        found = next;
+      }
+      return found.help();
+    });
 }
 
 function addResolve(program: Command, actions: Actions): void {
@@ -121,11 +147,11 @@ function addResolve(program: Command, actions: Actions): void {
     .option("--json", "for scripts", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Examples:
   publish-relay resolve jobgroup-31-2-public-orders --published --reason "100 rows of run 31 are there"
   publish-relay resolve jobgroup-31-2-public-orders --again --reason "no row of run 31"
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((taskId: string, options: Given, command: Command) => {
       const { published = false, again = false, reason, by, json } = options;
@@ -147,14 +173,14 @@ function addHashPassword(program: Command, actions: Actions): void {
     .argument("<name>", "whom it is for", accountName)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Asks for the password, hidden, or takes it from what is piped in; never from the command line, which
 others can see. Prints name:hash, to be put into the setting as it is.
 
 Examples:
   publish-relay hash-password ann
   publish-relay hash-password ann < password.txt
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((name: string) => actions.hashPassword(name));
 }
@@ -168,7 +194,17 @@ interface Given {
 }
 
 function addWebhook(program: Command, actions: Actions): void {
-  const webhook = program.command("webhook").description("the webhook that reports a flow's finished jobs");
+  const webhook = program
+    .command("webhook")
+    .description("the webhook that reports a flow's finished jobs")
+    .addHelpText(
+      "after",
+      helpText(`
+Examples:
+  publish-relay webhook create --flow 11 --url https://relay.example.com
+  publish-relay webhook create --help
+${EXIT_CODES}`),
+    );
   webhook
     .command("create")
     .description("set up the webhook task of a flow in Designer Cloud, or print what to type there")
@@ -184,7 +220,7 @@ function addWebhook(program: Command, actions: Actions): void {
     .option("--json", "for scripts", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 The task gets the first of WEBHOOK_SECRETS, in the way that WEBHOOK_AUTH says (designer-cloud or header).
 It is created once, never twice by itself: if no answer came, look into the flow first.
 
@@ -194,7 +230,8 @@ Examples:
 
 Ends with 0 and a line that begins with NOT CREATED when it only printed: with --print, or when
 the tenant has no such route.
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((options: WebhookCreateArguments) => actions.createWebhook(options));
+  addHelp(webhook);
 }

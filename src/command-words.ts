@@ -1,10 +1,27 @@
-import { InvalidArgumentError } from "commander";
+import { type Command, InvalidArgumentError } from "commander";
+import { wrapped } from "./look.ts";
 import { NO_REASON, saysSomething } from "./producers/reason.ts";
 
 /** The end of a command's help. */
 export const EXIT_CODES = `
 Exit codes: 0 done, 1 failed, 2 wrong usage or a wrong setting.
 Settings come from the environment; the README lists them.`;
+
+/** As wide as commander wraps the rest where the terminal does not say. */
+const HELP_COLUMNS = 80;
+
+/** The end of a command's help, its paragraphs wrapped as the rest; what is indented stays as it is, to be copied. */
+export function helpText(text: string): (context: { readonly command: Command }) => string {
+  return ({ command }) => {
+    const columns = command.configureOutput().getOutHelpWidth?.() ?? HELP_COLUMNS;
+    // The lines of a paragraph are one; a heading and what is indented are not.
+    const flowing = text.replace(/(?<=[^\n:])\n(?=[^\s])/g, " ");
+    return flowing
+      .split("\n")
+      .flatMap((line) => (line.startsWith(" ") ? [line] : wrapped([line], { columns })))
+      .join("\n");
+  };
+}
 
 /** A text without the spaces around it; refuses an empty one. */
 export function notEmpty(text: string): string {

@@ -1,6 +1,6 @@
 import type { Config } from "./config.ts";
 import type { Said } from "./explain-command.ts";
-import { type Cell, type Look, PLAIN, table } from "./look.ts";
+import { type Cell, type Look, PLAIN, shown, table, wrapped } from "./look.ts";
 import { type SurveyedConnection, surveyConnections } from "./processors/survey-connections.ts";
 import { withPlatform } from "./with-platform.ts";
 
@@ -18,24 +18,31 @@ export async function runConnections(
   look: Look = PLAIN,
 ): Promise<Said> {
   const found = await withPlatform(config, "connections", surveyConnections);
-  const shown = found.filter(({ target }) => all || target !== "no");
+  const listed = found.filter(({ target }) => all || target !== "no");
   const ok = found.some(({ target }) => target !== "no");
-  if (json) return { text: JSON.stringify({ connections: shown.map(toJson) }, undefined, 2), ok };
-  const others = found.length - shown.length;
-  const left = others > 0 ? [`${others} of other kinds are left out: --all shows them.`] : [];
-  const head = ["id", "name", "kind", "may be a target", "status", "owner", "may write", "database"];
+  if (json) return { text: JSON.stringify({ connections: listed.map(toJson) }, undefined, 2), ok };
+  const others = found.length - listed.length;
+  const left =
+    others > 0
+      ? [
+          others === 1
+            ? "1 of another kind is left out: --all shows it."
+            : `${others} of other kinds are left out: --all shows them.`,
+        ]
+      : [];
+  const head = ["id", "name", "kind", "may be a target", "status", "owner", "database"];
   const lines = [
-    ...table("Connections", head, shown.map(rowOf), look).slice(1),
-    ...(shown.length === 0
+    ...(listed.length === 0
       ? [`There is no Redshift connection that the token's user sees: make one in Designer Cloud.`]
       : []),
     ...left,
-    ...shown.flatMap(({ id, doubts }) =>
-      doubts.map((words) => `${look.paint("warn", `Connection ${id}`)}: ${words}.`),
+    ...listed.flatMap(({ id, doubts }) =>
+      doubts.map((words) => `${look.paint("warn", `Connection ${id}`)}: ${shown(words)}.`),
     ),
     "May write: the platform tells it only when something is published.",
   ];
-  return { text: lines.join("\n"), ok };
+  const rows = table("Connections", head, listed.map(rowOf), look).slice(1);
+  return { text: [...rows, ...wrapped(lines, look)].join("\n"), ok };
 }
 
 /** The platform has no answer to it before a publish. */
@@ -60,7 +67,6 @@ function rowOf(connection: SurveyedConnection): Cell[] {
     target === "unknown" ? { text: "not told", style: "warn" } : target,
     statusOf(connection),
     `${owner}${shared ? ", shared with all" : ""}`,
-    "not told",
     host === undefined ? "not told" : `${host}${database === undefined ? "" : `/${database}`}`,
   ];
 }

@@ -1,4 +1,4 @@
-import { type Cell, type Look, shown, table } from "./look.ts";
+import { type Cell, type Look, shown, table, wrapped } from "./look.ts";
 import { count } from "./pages/words.ts";
 import type { Explanation, TargetStanding } from "./processors/explain-job-group.ts";
 import { formatDuration } from "./rules/duration.ts";
@@ -11,7 +11,7 @@ export function tellExplanation(found: Explanation, look: Look): string {
   const noAnswer = platform.answered ? "" : ` (${paint("bad", "NO FULL ANSWER")})`;
   const { shutMs: ms, since, words } = gate;
   const shut = tellGate({ ms, words, ...(since !== undefined && { since: Date.parse(since) }) }, look);
-  return [
+  const lines = [
     shown(found.detail),
     "",
     `Platform: ${shown(platform.words)}${noAnswer}`,
@@ -21,6 +21,9 @@ export function tellExplanation(found: Explanation, look: Look): string {
     ...(rulesVersion === null ? ["Rules:    none"] : []),
     ...(fleet.same ? [] : [`Note:     ${fleet.words}`]),
     ...found.notes.map((note) => `Note:     ${shown(note)}`),
+  ];
+  return [
+    ...wrapped(lines, look),
     ...table(`Rules (version ${rulesVersion})`, ["matches", "rule", "words"], found.rules.map(ruleRow), look),
     ...table("Tasks", ["task", "state", "rule", "words"], tasks.map(taskRow), look),
     ...tellRequests(tasks, platform.answered),

@@ -1,8 +1,9 @@
-import { open, writeFile } from "node:fs/promises";
+import { stat, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
 import type { Config } from "./config.ts";
 import type { Said } from "./explain-command.ts";
-import { firstRules, type Tenant } from "./first-rules.ts";
-import { type Look, PLAIN } from "./look.ts";
+import { checkWords, firstRules, type Tenant } from "./first-rules.ts";
+import { type Look, PLAIN, shown, wrapped } from "./look.ts";
 import { count } from "./pages/words.ts";
 import { isSound, type SurveyedConnection, surveyConnections } from "./processors/survey-connections.ts";
 import { surveyRecipes } from "./processors/survey-recipes.ts";
@@ -28,13 +29,13 @@ export interface InitArguments {
  */
 export async function runInit(args: InitArguments, config: Config, look: Look = PLAIN): Promise<Said> {
   const { force, file = config.rulesFile } = args;
-  if (!force) await refuseToReplace(file);
-  const tenant = await surveyTenant(args, config);
+  await refusePlace(file, force);
+  const tenant = await surveyTenant(args, file, config);
   const text = firstRules(tenant);
   // What init writes has to be good, whatever names the tenant has: better to fail here than at a start.
   const { rules } = parseRules(text, file);
   await writeFile(file, text, { flag: force ? "w" : "wx" }).catch(explainWrite(file));
-  const { connections, recipes, chosen, enabled } = tenant;
+  const { recipes, chosen, enabled } = tenant;
   const target = rules.targets.find(({ connection }) => connection === chosen)?.name;
   const { paint } = look;
   const lines = [
@@ -42,11 +43,7 @@ export async function runInit(args: InitArguments, config: Config, look: Look = 
     ...(recipes.length === 0
       ? ["No job group of a recipe is complete yet, so there is no rule: the file shows what one looks like."]
       : [enabled ? NEW_TABLES : `${paint("warn", "SWITCHED OFF")}: ${switchedOffWords(tenant)}`]),
-    ...connections.flatMap(({ id, doubts }) =>
-      (enabled && id !== chosen ? [] : doubts).map(
-        (words) => `${paint("warn", "LOOK")}: connection ${id}: ${words}.`,
-      ),
-    ),
+    ...tellDoubts(tenant, paint),
     ...recipes.flatMap(({ id, hasAvro }) =>
       hasAvro === false
         ? [
@@ -56,21 +53,44 @@ export async function runInit(args: InitArguments, config: Config, look: Look = 
     ),
     "Whether a connection may be written to is not known before something is published.",
     "",
-    `Next: read the file, then  publish-relay check ${quoted(file)} --live`,
+    `Next: read the file, then  ${checkWords(file)}`,
   ];
-  return { text: lines.join("\n"), ok: true };
+  return { text: wrapped(lines, look).join("\n"), ok: true };
 }
 
 const NEW_TABLES = "Each rule makes a new table at each run and touches none that is there.";
 
-function switchedOffWords({ connections, chosen }: Tenant): string {
+/** What speaks against the chosen one; of the others the file tells it. */
+function tellDoubts({ connections, chosen }: Tenant, paint: Look["paint"]): string[] {
+  const doubtful = connections.filter(({ doubts }) => doubts.length > 0);
+  const others = doubtful.filter(({ id }) => id !== chosen).map(({ id }) => id);
+  const look = paint("warn", "LOOK");
+  return [
+    ...doubtful
+      .filter(({ id }) => id === chosen)
+      .flatMap(({ id, doubts }) => doubts.map((words) => `${look}: connection ${id}: ${shown(words)}.`)),
+    ...(others.length > 0
+      ? [
+          `${look}: something speaks against ${others.length === 1 ? "connection" : "connections"} ${others.join(", ")}: the file says what.`,
+        ]
+      : []),
+  ];
+}
+
+function switchedOffWords({ connections, chosen, named }: Tenant): string {
   const one = connections.find(({ id }) => id === chosen);
-  if (one && !isSound(one))
-    return `connection ${chosen} is not known to be good, so no rule publishes until you have looked at it and taken each \`enabled: false\` out.`;
+  if (one && !isSound(one)) {
+    const why = `connection ${chosen} is not known to be good`;
+    const several =
+      named || connections.length === 1
+        ? ""
+        : `, and there are ${connections.length} Redshift connections (--force --connection <id> chooses one)`;
+    return `${why}${several}, so no rule publishes until you have looked at it and taken each \`enabled: false\` out.`;
+  }
   return `there are ${connections.length} Redshift connections, so no rule publishes until you choose its target and take its \`enabled: false\` out (or say --force --connection <id>).`;
 }
 
-function surveyTenant({ connection }: InitArguments, config: Config): Promise<Tenant> {
+function surveyTenant({ connection }: InitArguments, file: string, config: Config): Promise<Tenant> {
   return withPlatform(config, "init", async (platform, signal) => {
     const found = await surveyConnections(platform, signal);
     const named = found.find(({ id }) => id === connection);
@@ -86,7 +106,15 @@ function surveyTenant({ connection }: InitArguments, config: Config): Promise<Te
     if (!chosen) throw new Error(noConnection(found.filter(({ target }) => target === "unknown")));
     const recipes = await surveyRecipes(platform, RECIPES, signal);
     const enabled = isSound(chosen) && (named !== undefined || connections.length === 1);
-    return { url: config.platform.url ?? "", connections, recipes, chosen: chosen.id, enabled };
+    return {
+      url: config.platform.url ?? "",
+      file,
+      connections,
+      recipes,
+      chosen: chosen.id,
+      named: named !== undefined,
+      enabled,
+    };
   });
 }
 
@@ -98,11 +126,24 @@ function noConnection(ofUnknownKind: readonly SurveyedConnection[]): string {
 }
 
 /** Asked before the platform is, so that nobody waits for a refusal. */
-async function refuseToReplace(file: string): Promise<void> {
-  const there = await open(file, "r").catch(() => undefined);
-  if (!there) return;
-  await there.close();
-  throw new Error(alreadyThere(file));
+async function refusePlace(file: string, force: boolean): Promise<void> {
+  const there = await kindOf(file);
+  if (there === "folder")
+    throw new Error(`${file} is a folder: name a file in it, such as ${join(file, "rules.yaml")}`);
+  if (there !== "nothing" && !force) throw new Error(alreadyThere(file));
+  if (there !== "nothing") return;
+  const folder = dirname(file);
+  const above = await kindOf(folder);
+  if (above === "nothing")
+    throw new Error(`${file} cannot be written: there is no folder ${folder}: make it, or name another file`);
+  if (above === "file")
+    throw new Error(`${file} cannot be written: ${folder} is a file, no folder: name another file`);
+}
+
+async function kindOf(path: string): Promise<"folder" | "file" | "nothing"> {
+  const there = await stat(path).catch(() => undefined);
+  if (!there) return "nothing";
+  return there.isDirectory() ? "folder" : "file";
 }
 
 const alreadyThere = (file: string): string =>
@@ -113,7 +154,8 @@ const explainWrite =
   (error: unknown): never => {
     if (error instanceof Error && "code" in error && error.code === "EEXIST")
       throw new Error(alreadyThere(file));
-    throw error;
+    const why = error instanceof Error ? error.message : String(error);
+    throw new Error(
+      `${file} cannot be written: let this user write there, or name another file (${shown(why)})`,
+    );
   };
-
-const quoted = (file: string): string => (/^[\w./-]+$/.test(file) ? file : JSON.stringify(file));

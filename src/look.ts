@@ -17,16 +17,23 @@ const FORMATS = { good: "green", bad: "red", warn: "yellow", dim: "dim", bold: "
 /** For files, pipes and whoever asks for no colours. */
 export const PLAIN: Look = { paint: (_style, text) => text };
 
-/** Colours and line breaks on a terminal alone; `noColor` is NO_COLOR of the environment, any text but an empty one. */
+/**
+ * Colours and line breaks on a terminal alone; `noColor` is NO_COLOR of the environment, any text but an empty one, and
+ * `term` its TERM: one that is dumb shows no colours.
+ */
 export function createLook(
   stream: { readonly isTTY?: boolean; readonly columns?: number },
   noColor: string | undefined,
+  term?: string,
 ): Look {
   if (stream.isTTY !== true) return PLAIN;
   const { columns } = stream;
   // Later versions of Node would ask stdout whether it takes colours, whatever `stream` is.
   const paint: Look["paint"] = (style, text) => styleText(FORMATS[style], text, { validateStream: false });
-  return { paint: noColor ? PLAIN.paint : paint, ...(columns !== undefined && { columns }) };
+  return {
+    paint: noColor || term === "dumb" ? PLAIN.paint : paint,
+    ...(columns !== undefined && { columns }),
+  };
 }
 
 /**
@@ -40,17 +47,38 @@ export function shown(text: string): string {
   });
 }
 
+/**
+ * Lines that stand in no table, wrapped at their spaces to the terminal's width; what has a label goes on under its
+ * words. No word is broken: what is longer than a line can still be copied.
+ */
+export function wrapped(lines: readonly string[], { columns = Infinity }: Pick<Look, "columns">): string[] {
+  return lines.flatMap((line) => {
+    if (stringWidth(line) <= columns) return [line];
+    const lead = /^ *(?:[\w ]+: {2,})?/.exec(line)?.[0] ?? "";
+    const indent = " ".repeat(Math.min(lead.length, columns / 2));
+    const [first = "", ...words] = line.slice(lead.length).split(" ");
+    const broken = [`${lead}${first}`];
+    for (const word of words) {
+      const longer = `${broken.at(-1)} ${word}`;
+      if (stringWidth(longer) <= columns) broken.splice(-1, 1, longer);
+      else broken.push(`${indent}${word}`);
+    }
+    return broken.map((one) => one.trimEnd());
+  });
+}
+
 /** A cell of a table. */
 export type Cell = string | { readonly text: string; readonly style: Style };
 
-/** The last column gets at least so much room, if it needs that, or a line of its own. */
+/** The last column gets at least so much room, if it needs that, or a line of its own; and its longest word does. */
 const LAST_LEAST = 24;
 const INDENT = 2;
 const GAP = 2;
 
 /**
  * The lines of a table with its title, after an empty line; none without rows. On a terminal the cells are wrapped to its
- * width, the last column first; where that has no room it stands under the others. No word is broken but in the last.
+ * width, the last column first; where that has no room it stands under the others. No word is broken but one in the
+ * last that is longer than a line.
  */
 export function table(
   title: string,
@@ -63,13 +91,17 @@ export function table(
   const all = [head.map((text): Cell => ({ text: text.toUpperCase(), style: "dim" })), ...rows];
   const cells = all.map((row) => row.map(clean));
   const last = head.length - 1;
-  const least = Math.min(LAST_LEAST, widest(cells.map((row) => row[last]?.text ?? "")));
+  const indent = INDENT + 2;
+  const lasts = cells.map((row) => row[last]?.text ?? "");
+  const words = lasts
+    .flatMap((text) => text.split(" "))
+    .filter((word) => stringWidth(word) <= columns - indent);
+  const least = Math.max(Math.min(LAST_LEAST, widest(lasts)), widest(words));
   const beside = fit(cells, last, columns - INDENT - least);
   const room = columns - INDENT - beside.reduce((sum, width) => sum + width + GAP, 0);
   if (room >= least) return ["", `${title}:`, ...draw(cells, [...beside, room], INDENT, look)];
   // The others have the line to themselves.
   const above = fit(cells, last, columns - INDENT + GAP);
-  const indent = INDENT + 2;
   const under = [Math.max(LAST_LEAST, columns - indent)];
   const lines = cells.flatMap((row) => [
     ...draw([row.slice(0, last)], above, INDENT, look),

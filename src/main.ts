@@ -48,8 +48,8 @@ async function start(): Promise<void> {
   }
 }
 
-const look = createLook(process.stdout, process.env["NO_COLOR"]);
-const asideLook = createLook(process.stderr, process.env["NO_COLOR"]);
+const look = createLook(process.stdout, process.env["NO_COLOR"], process.env["TERM"]);
+const asideLook = createLook(process.stderr, process.env["NO_COLOR"], process.env["TERM"]);
 const aside = (words: string): void => void process.stderr.write(`${words}\n`);
 /** The settings of a command that sends the token; it says on stderr what lets others read it. */
 const settingsToAsk = (): Config => {

@@ -1,6 +1,6 @@
 import type { Command } from "commander";
 import type { CheckArguments } from "./check-command.ts";
-import { EXIT_CODES, wholeNumber } from "./command-words.ts";
+import { EXIT_CODES, helpText, wholeNumber } from "./command-words.ts";
 import type { ExplainArguments } from "./explain-command.ts";
 
 /** What the commands do that ask and change nothing. */
@@ -23,7 +23,7 @@ export function addCheck(program: Command, actions: Questions): void {
     .option("--json", "for scripts", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Needs no Redis, and without --live no platform. Changes nothing.
 
 Examples:
@@ -32,7 +32,7 @@ Examples:
   publish-relay check --json | jq .errors
 
 Exit codes: 0 good, also with warnings; 1 errors in the rules, or a live check that found something wrong;
-2 wrong usage, a wrong setting, or no such file. What could not be tested changes nothing.`,
+2 wrong usage, a wrong setting, or no such file. What could not be tested changes nothing.`),
     )
     .action((file: string | undefined, options: { live: boolean; json: boolean }) =>
       actions.check({ ...(file !== undefined && { file }), ...options }),
@@ -48,7 +48,7 @@ export function addExplain(program: Command, actions: Questions): void {
     .option("--json", "for scripts: what GET /v1/job-groups/{id}/explain answers", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Asks Redis and the platform, also about a job group that nobody reported; changes nothing.
 Labels come with reports: without one, a rule that asks for labels does not match.
 
@@ -57,7 +57,7 @@ Examples:
   publish-relay explain 31 --json
 
 Ends with 1, after what can be told, when the platform does not answer or does not know the job group.
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((jobGroupId: number, { json }: { json: boolean }) => actions.explain({ jobGroupId, json }));
 }

@@ -70,7 +70,7 @@ export function judgeDepsOf(
     platformTimeoutMs: PLATFORM_TIMEOUT_MS,
     rules: current
       ? { current, needs: rulesNeed, plan: planPublishes, undecided: undecidedRules, explain: explainRules }
-      : `this process has no rules, ${rulesFile} is not there: set RULES_FILE`,
+      : `this process has no rules, ${rulesFile} is not there: set RULES_FILE, or write one: publish-relay init`,
     now: Date.now,
   };
 }

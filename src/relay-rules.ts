@@ -92,7 +92,9 @@ function rulesOf(
   switch (read.kind) {
     case "absent":
       if (!rulesFileNamed) return undefined;
-      throw new ConfigError([`RULES_FILE ${rulesFile} cannot be read: there is no such file`]);
+      throw new ConfigError([
+        `RULES_FILE ${rulesFile} cannot be read: there is no such file: correct it, or write one: publish-relay init`,
+      ]);
     case "unreadable":
       throw new ConfigError([`RULES_FILE ${rulesFile} cannot be read: ${read.words}`]);
     case "text":

@@ -70,7 +70,7 @@ export function createRelay(
     const works = config.roles.includes("dispatch") || config.roles.includes("publish");
     if (!core.rules.current() && works) {
       log.warn(
-        `${config.rulesFile} is not there: completions wait until it is, or until RULES_FILE names another`,
+        `${config.rulesFile} is not there: completions wait until it is, or until RULES_FILE names another (to write one: publish-relay init)`,
       );
     }
     const { connections, keys, queues } = core;

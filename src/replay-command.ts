@@ -2,7 +2,7 @@ import { hostname, userInfo } from "node:os";
 import type { Logger } from "pino";
 import { type Config, ConfigError } from "./config.ts";
 import type { Said } from "./explain-command.ts";
-import { type Cell, type Look, PLAIN, type Style, table } from "./look.ts";
+import { type Cell, type Look, PLAIN, type Style, table, wrapped } from "./look.ts";
 import type { ReplayLine } from "./processors/replay-line.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
@@ -82,7 +82,7 @@ function tellReplay({ dryRun, summary, lines }: ReplayResult, look: Look): strin
   const rows = lines.map((line) => rowOf(line, dryRun));
   const end = `${summary}.${dryRun ? ` This was a dry run: ${look.paint("bold", "--yes")} does it.` : ""}`;
   const told = table("Replay", head, rows, look).slice(2);
-  return [...told, ...(told.length > 0 ? [""] : []), end].join("\n");
+  return [...told, ...(told.length > 0 ? [""] : []), ...wrapped([end], look)].join("\n");
 }
 
 const STYLES: Readonly<Record<ReplayLine["state"], Style>> = {

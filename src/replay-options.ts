@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { EXIT_CODES, notEmpty, reason, wholeNumber } from "./command-words.ts";
+import { EXIT_CODES, helpText, notEmpty, reason, wholeNumber } from "./command-words.ts";
 import { moment } from "./producers/moment.ts";
 import type { ReplayArguments } from "./replay-command.ts";
 
@@ -24,7 +24,7 @@ export function addReplay(
     .option("--json", "for scripts: what POST /v1/replays answers", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Goes by the rules in force, also for tasks that failed by older ones. Without --force nothing is published
 again. Replayed tasks stand behind all that come by themselves.
 
@@ -39,7 +39,7 @@ Examples:
 
 Ends with 1, after all that could be done, when something is refused or no rule matches a job group that
 was named.
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((ids: number[], options: Given, command: Command) => {
       const { since, until } = options;

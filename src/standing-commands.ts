@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { EXIT_CODES, wholeNumber } from "./command-words.ts";
+import { EXIT_CODES, helpText, wholeNumber } from "./command-words.ts";
 import type { DoctorArguments } from "./doctor-command.ts";
 import type { StatusArguments } from "./status-command.ts";
 
@@ -18,7 +18,7 @@ export function addStanding(program: Command, actions: StandingActions): void {
     .option("--json", "for scripts", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Asks Redis alone, whether the relay runs or not; changes nothing. Says first which Redis and which namespace.
 
 Examples:
@@ -27,7 +27,7 @@ Examples:
   publish-relay status --json | jq .parked
 
 Ends with 1 when Redis does not answer or is none, or nothing is known of the job group.
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((jobGroupId: number | undefined, { json }: { json: boolean }) =>
       actions.status({ json, ...(jobGroupId !== undefined && { jobGroupId }) }),
@@ -38,7 +38,7 @@ ${EXIT_CODES}`,
     .option("--json", "for scripts", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Changes nothing: no publish request is sent, and the webhook gets a test delivery. What was not tested is told as
 such, never as ok. Without REDIS_URL the relay's own redis-server is started for it, unless it runs or has no data yet.
 
@@ -46,7 +46,7 @@ Examples:
   publish-relay doctor
   publish-relay doctor --json | jq '.findings[] | select(.verdict == "error")'
 
-Exit codes: 0 no error, also with warnings; 1 at least one error; 2 wrong usage or a wrong setting.`,
+Exit codes: 0 no error, also with warnings; 1 at least one error; 2 wrong usage or a wrong setting.`),
     )
     .action((options: DoctorArguments) => actions.doctor(options));
 }

@@ -1,4 +1,4 @@
-import { type Cell, type Look, shown, type Style, table } from "./look.ts";
+import { type Cell, type Look, shown, type Style, table, wrapped } from "./look.ts";
 import type { Overview, TargetView } from "./pages/view.ts";
 import { waitingOf } from "./pages/view.ts";
 import { count, span } from "./pages/words.ts";
@@ -37,7 +37,7 @@ export function tellStatus(status: Status, look: Look): string {
     `Last day:        ${tellEnded(overview.figures.all.day)}`,
   ];
   return [
-    ...lines,
+    ...wrapped(lines, look),
     ...tellTargets(overview, look),
     ...tellWaits(overview, look),
     ...tellQueues(queues, look),
@@ -106,10 +106,21 @@ function tellWaits({ waits, parkedTasks, now }: Overview, look: Look): string[] 
 }
 
 function tellQueues(queues: Status["queues"], look: Look): string[] {
-  const states = ["waiting", "prioritized", "delayed", "active", "failed", "completed"] as const;
-  const rows = queues.map(({ queue, jobs }) => [queue, ...states.map((state) => String(jobs[state] ?? 0))]);
-  return table("Queues", ["queue", ...states], rows, look);
+  const rows = queues.map(({ queue, jobs }) => [
+    queue,
+    ...QUEUED.map(([, ...states]) => String(states.reduce((sum, state) => sum + (jobs[state] ?? 0), 0))),
+  ]);
+  return table("Queues", ["queue", ...QUEUED.map(([head]) => head)], rows, look);
 }
+
+/** A head, and BullMQ's states that it counts. */
+const QUEUED = [
+  ["waiting", "waiting", "prioritized"],
+  ["delayed", "delayed"],
+  ["active", "active"],
+  ["failed", "failed"],
+  ["done", "completed"],
+] as const;
 
 /** How the state of a task is painted. */
 export const styleOf = (state: string): Style => STYLES[state] ?? "bold";
@@ -127,7 +138,16 @@ export function tellStoryText({ jobGroupId, summary, completion, tasks, audit }:
     wordsOf(task),
   ]);
   const steps = tasks.flatMap(({ id, steps: lines }) =>
-    lines.length === 0 ? [] : ["", `Steps of ${id}:`, ...lines.map((line) => `  ${shown(line)}`)],
+    lines.length === 0
+      ? []
+      : [
+          "",
+          `Steps of ${id}:`,
+          ...wrapped(
+            lines.map((line) => `  ${shown(line)}`),
+            look,
+          ),
+        ],
   );
   const actions = audit.map(({ at, who, action, outcome, reason, detail }) => [
     at,
@@ -138,9 +158,12 @@ export function tellStoryText({ jobGroupId, summary, completion, tasks, audit }:
   ]);
   return [
     `Job group ${jobGroupId}: ${tasks.length === 0 ? "no publish tasks" : summary}`,
-    ...(completion
-      ? tellCompletion(completion).map(shown)
-      : ["Reported:  not known, the record holds tasks alone"]),
+    ...wrapped(
+      completion
+        ? tellCompletion(completion).map(shown)
+        : ["Reported:  not known, the record holds tasks alone"],
+      look,
+    ),
     ...table("Tasks", ["task", "target", "table", "action", "state", "words"], rows, look),
     ...steps,
     ...table("What operators did", ["at", "who", "action", "outcome", "words"], actions, look),

@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { EXIT_CODES, notEmpty, wholeNumber } from "./command-words.ts";
+import { EXIT_CODES, helpText, notEmpty, wholeNumber } from "./command-words.ts";
 import type { ConnectionsArguments } from "./connections-command.ts";
 import { RUN_FORMATS, runBody, runKey } from "./http/run-schema.ts";
 import type { InitArguments } from "./init-command.ts";
@@ -29,14 +29,14 @@ function addInit(program: Command, actions: TenantActions): void {
     .option("--force", "replace a file that is there", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Asks the platform and needs no Redis; changes nothing there. A file that is there is never replaced without --force.
 With several Redshift connections and no --connection the rules are switched off until you choose.
 
 Examples:
   publish-relay init
   publish-relay init rules.yaml --connection 2
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((file: string | undefined, { force, connection }: Omit<InitArguments, "file">) =>
       actions.init({
@@ -55,7 +55,7 @@ function addConnections(program: Command, actions: TenantActions): void {
     .option("--json", "for scripts", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 Asks the platform and needs no Redis; changes nothing.
 
 Examples:
@@ -63,7 +63,7 @@ Examples:
   publish-relay connections --json | jq '.connections[].id'
 
 Ends with 1 when there is none that could be a target.
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((options: ConnectionsArguments) => actions.connections(options));
 }
@@ -87,7 +87,7 @@ function addRun(program: Command, actions: TenantActions): void {
     .option("--json", "for scripts: what POST /v1/runs answers, and with --wait how it ended", false)
     .addHelpText(
       "after",
-      `
+      helpText(`
 The same --key never runs anything twice, however often it is asked. With --format the run writes that one
 result in place of the recipe's own outputs; the platform does not check it before the job runs.
 
@@ -99,7 +99,7 @@ Examples:
 Ends with 1 when it was not started, or it is not known whether it was; with --wait also when the job failed or
 not all of its results were published. A wait that ends before the job does ends with 124 after --timeout, with
 130 after Ctrl-C and 143 after SIGTERM; the job goes on, and is published all the same.
-${EXIT_CODES}`,
+${EXIT_CODES}`),
     )
     .action((recipeId: number, options: RunOptions, command: Command) => {
       const { param, format, path, key: named, wait, timeout, json } = options;

@@ -147,6 +147,8 @@ test("without an argument RULES_FILE is read; a file that is not there, or a wro
     ],
   });
   expect(JSON.parse(output)).not.toHaveProperty("live");
+  const absent = await runCommand(["check", `${path}.no`]);
+  expect(absent).toMatchObject({ code: 2, output: expect.stringContaining("write one: publish-relay init") });
   const missing = await runCommand(["check", join(path, "no.yaml")]);
   expect(missing).toMatchObject({ code: 2, output: expect.stringContaining("cannot be read") });
   const asJson = await runCommand(["check", join(path, "no.yaml"), "--json"]);
@@ -199,6 +201,33 @@ test("--live asks of token and connections, and tells what the last job groups w
   expect(text).toMatch(
     /^ {2}2 +27 "orders" +orders, prod-only \(if its labels come\) +sales public\.orders_\d/m,
   );
+});
+
+test("--live tells of rules that would match if they were not switched off, also by name", async () => {
+  const { env } = await openTenant();
+  const path = await fileOf(`version: 1
+targets:
+  sales: { connection: 2, schema: public }
+rules:
+  - name: by-id
+    enabled: false
+    when: { recipe: 27 }
+    publish: [{ target: sales, table: orders, action: load }]
+  - name: by-flow
+    enabled: false
+    when: { flow: "No such*" }
+    publish: [{ target: sales, table: orders, action: load }]
+  - name: by-name
+    enabled: false
+    when: { recipe: "ord*" }
+    publish: [{ target: sales, table: orders, action: load }]
+`);
+  const { output } = await runCommand(["check", path, "--live"], env);
+  expect(output).toMatch(/^ {2}2 +27 "orders" +by-id \(off\), by-name \(off\)$/m);
+  const { output: json } = await runCommand(["check", path, "--live", "--json"], env);
+  expect(JSON.parse(json)).toMatchObject({
+    live: { recent: [{ rules: [], switchedOff: ["by-id", "by-name"], publications: [] }] },
+  });
 });
 
 test("--live: connections that are not there, of another kind or out of reach are wrong, and end with 1", async () => {

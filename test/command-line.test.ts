@@ -49,7 +49,11 @@ test.each([
   [["run", "--help"]],
   [["resolve", "--help"]],
   [["replay", "--help"]],
+  [["webhook", "--help"]],
   [["webhook", "create", "--help"]],
+  [["help", "init"]],
+  [["help", "webhook", "create"]],
+  [["webhook", "help", "create"]],
   [["hash-password", "--help"]],
 ])("%j shows an example and the exit codes", async (args) => {
   const { code, output } = await run(...args);
@@ -58,17 +62,32 @@ test.each([
   expect(output).toContain("Exit codes:");
 });
 
+test("a command's help is as wide as its list of options, and only what is to be copied is wider", async () => {
+  for (const command of ["init", "run", "replay", "doctor", "hash-password"]) {
+    const { output } = await run(command, "--help");
+    expect(
+      output.split("\n").filter((line) => line.length > 80 && !line.startsWith("  publish-relay")),
+    ).toEqual([]);
+  }
+});
+
 test.each([
   ["no command", [], "Usage: publish-relay"],
   ["an unknown command", ["publish"], "unknown command 'publish'"],
   ["an unknown command of webhook", ["webhook", "delete"], "unknown command 'delete'"],
+  ["help for an unknown command", ["help", "bogus"], "unknown command 'bogus'"],
+  ["help for an unknown command of webhook", ["webhook", "help", "bogus"], "unknown command 'bogus'"],
   ["an unknown option", ["start", "--port", "1"], "unknown option '--port'"],
   ["too much", ["start", "now"], "too many arguments"],
   ["two rules files", ["check", "a.yaml", "b.yaml"], "too many arguments"],
   ["no job group", ["explain"], "missing required argument 'jobGroupId'"],
   ["a job group that is no number", ["explain", "jobgroup-31"], "whole number"],
   ["no recipe", ["run"], "missing required argument 'recipeId'"],
-  ["a recipe that is no number", ["run", "orders"], "whole number"],
+  [
+    "a recipe that is no number",
+    ["run", "orders"],
+    "error: 'orders' is no recipeId. It must be a whole number from 1.",
+  ],
   ["a parameter without a value", ["run", "27", "--param", "country"], "like country=Germany"],
   ["a parameter twice", ["run", "27", "--param", "a=1", "--param", "a=2"], "given twice"],
   ["a format that is none", ["run", "27", "--format", "excel"], "Allowed choices"],

@@ -1,4 +1,4 @@
-import { mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
+import { mkdir, mkdtemp, readFile, rm, writeFile } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { expect, test } from "vitest";
@@ -32,6 +32,7 @@ test("what init writes passes check without a warning, and publishes", async () 
   expect(code).toBe(0);
 
   const text = await readFile(file, "utf8");
+  expect(text.split("\n")[1]).toBe(`# Check it with: publish-relay check ${file} --live`);
   expect(text).toContain('connection: 3   # "redshift-finance", cluster-3.redshift.example.com/dev');
   expect(text).toMatch(/when: \{ recipe: 30 \} {3}# "ledger" of flow 12 "Finance close"; last job group \d+/);
   const check = await runCommand(["check", file, "--live"], site.env);
@@ -73,12 +74,22 @@ test("a connection that the platform does not reach is not chosen, and one that 
   const file = join(await folder(), "rules.yaml");
   const { output } = await runCommand(["init", file], env);
   expect(output).toMatch(/^WRITTEN: .* all to redshift-finance\.$/m);
-  expect(output).toMatch(/^LOOK: connection 2: the platform does not reach its database \(FAILURE\)/m);
+  expect(output).toMatch(/^LOOK: something speaks against connections 2, 5: the file says what\.$/m);
   expect(await readFile(file, "utf8")).toMatch(
     /# Look at it first: the platform does not reach.*\n {2}redshift-sales:/,
   );
   const named = await runCommand(["init", file, "--force", "--connection", "2"], env);
-  expect(named.output).toMatch(/^SWITCHED OFF: connection 2 is not known to be good/m);
+  expect(named.output).toMatch(/^SWITCHED OFF: connection 2 is not known to be good, so no rule/m);
+  expect(named.output).toMatch(/^LOOK: connection 2: the platform does not reach its database \(FAILURE\)/m);
+  expect(named.output).toMatch(/^LOOK: something speaks against connection 5: /m);
+  // The others stand as comments, whatever the one that was named is like.
+  expect(checkRules(await readFile(file, "utf8"), file).rules?.targets).toMatchObject([{ connection: 2 }]);
+  const failed = [2, 3, 4, 5].map((id) => ({ id, name: `c${id}`, reachable: false }));
+  simulator.set({ connections: failed });
+  expect((await runCommand(["init", file, "--force"], env)).output).toMatch(
+    /^SWITCHED OFF: connection 2 is not known to be good, and there are 4 Redshift connections/m,
+  );
+  simulator.set({ connections: [{ id: 2, name: "redshift-sales", reachable: false }] });
   const alone = [3, 4, 5].map((id) => ({ id, name: "x", vendor: "s3" }));
   simulator.set({ connections: alone });
   expect((await runCommand(["init", file, "--force"], env)).output).toMatch(/^SWITCHED OFF: connection 2/m);
@@ -97,6 +108,21 @@ test("a file that is there is left as it is, without --force, before the platfor
   expect(simulator.requests()).toEqual([]);
   expect((await runCommand(["init", "--force"], { ...env, RULES_FILE: file })).code).toBe(0);
   expect(await readFile(file, "utf8")).toContain("version: 1");
+});
+
+test("where no file can be written, init says what to do, before the platform is asked", async () => {
+  const { env, simulator } = await openTenant();
+  const path = await folder();
+  await writeFile(join(path, "afile"), "mine");
+  await mkdir(join(path, "rules"));
+  const refused = async (...args: string[]) => (await runCommand(["init", ...args], env)).output;
+  expect(await refused(join(path, "no/r.yaml"))).toContain(`there is no folder ${join(path, "no")}: make it`);
+  expect(await refused(join(path, "afile/x.yaml"))).toContain(`${join(path, "afile")} is a file, no folder`);
+  for (const force of [[], ["--force"]])
+    expect(await refused(join(path, "rules"), ...force)).toBe(
+      `${join(path, "rules")} is a folder: name a file in it, such as ${join(path, "rules/rules.yaml")}`,
+    );
+  expect(simulator.requests()).toEqual([]);
 });
 
 test("a tenant without a Redshift connection, or a connection that is not there: nothing is written", async () => {
@@ -135,6 +161,8 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
     "1st",
     "%&/",
     "表",
+    "a\u202etxt\u2066b",
+    "注文 🚀 # x",
   ];
   const connections = names.map((name, i) => ({
     id: i + 1,
@@ -150,16 +178,38 @@ test("whatever names a tenant has, the file is good and its names differ", () =>
     flow: { id: 1, name },
   }));
   for (const enabled of [true, false]) {
-    const text = firstRules({ url: "https://x.example.com", connections, recipes, chosen: 3, enabled });
+    const text = firstRules({
+      url: "https://x.example.com",
+      file: "rules.yaml",
+      connections,
+      recipes,
+      chosen: 3,
+      named: enabled,
+      enabled,
+    });
     const { errors, rules } = checkRules(text, "rules.yaml");
     expect(errors).toEqual([]);
+    // Nothing in it turns text around or hides.
+    expect(text).toContain("a‹U+202E›txt‹U+2066›b");
+    expect(text).not.toMatch(/[^\n\P{Cc}]|\p{Cf}/u);
+    // A letter or two that are left over are no name.
+    const ofRest = rules?.rules.find(({ when }) => when !== "all" && when.recipe?.includes(11));
+    expect(ofRest).toMatchObject({ name: "recipe-11", publish: [{ table: "recipe_11" }] });
     expect(rules?.targets).toHaveLength(enabled ? 1 : connections.length);
     expect(rules?.rules).toHaveLength(recipes.length);
     expect(new Set(rules?.rules.flatMap(({ publish }) => publish.map(({ table }) => table))).size).toBe(
       recipes.length,
     );
   }
-  const empty = firstRules({ url: "", connections, recipes: [], chosen: 1, enabled: true });
+  const empty = firstRules({
+    url: "",
+    file: "rules.yaml",
+    connections,
+    recipes: [],
+    chosen: 1,
+    named: true,
+    enabled: true,
+  });
   expect(checkRules(empty, "rules.yaml").errors).toEqual([]);
 });
 
@@ -170,7 +220,7 @@ test("connections lists those that could be targets with what is told of them, a
   expect(code).toBe(0);
   expect(output.split("\n").map((line) => line.trim().split(/ {2,}/))).toEqual(
     expect.arrayContaining([
-      ["ID", "NAME", "KIND", "MAY BE A TARGET", "STATUS", "OWNER", "MAY WRITE", "DATABASE"],
+      ["ID", "NAME", "KIND", "MAY BE A TARGET", "STATUS", "OWNER", "DATABASE"],
       [
         "2",
         "redshift-sales",
@@ -178,7 +228,6 @@ test("connections lists those that could be targets with what is told of them, a
         "yes",
         "SUCCESS",
         "person 1, shared with all",
-        "not told",
         "cluster-2.redshift.example.com/dev",
       ],
       [
@@ -188,7 +237,6 @@ test("connections lists those that could be targets with what is told of them, a
         "yes",
         "FAILURE",
         "person 1, shared with all",
-        "not told",
         "cluster-4.redshift.example.com/dev",
       ],
     ]),
@@ -197,13 +245,30 @@ test("connections lists those that could be targets with what is told of them, a
   expect(output).toMatch(/^Connection 5: its name says that it is for reading/m);
   expect(output).not.toMatch(/^Connection [23]:/m);
   expect(output).not.toContain("files");
-  expect(output).toContain("1 of other kinds are left out");
+  expect(output).toContain("1 of another kind is left out: --all shows it.");
   expect((await runCommand(["connections", "--all"], env)).output).toMatch(/ 1 +files +s3 +no +not asked /);
   const json = JSON.parse((await runCommand(["connections", "--json"], env)).output) as {
     connections: unknown[];
   };
   expect(json.connections).toHaveLength(4);
   expect(json.connections[0]).toMatchObject({ id: 2, status: "SUCCESS", mayWrite: null });
+});
+
+test.each([
+  [
+    { status: 503 },
+    /answered 503 .*The platform is away: try again later and, if that stays so, correct DESIGNER_CLOUD_URL/,
+  ],
+  [{ status: 429, retryAfterSeconds: 7 }, /answered 429 .*no more questions for now: try again in 7 s$/],
+  [{ status: 403 }, /answered 403 .*The token's user may not do this: have the right given to them/],
+])("when the platform answers %j, connections and init say what to do", async (answer, words) => {
+  const { env, simulator } = await openTenant();
+  simulator.addFault({ kind: "status", on: "any", ...answer });
+  for (const args of [["connections"], ["init", join(await folder(), "rules.yaml")]]) {
+    const { code, output } = await runCommand(args, env);
+    expect(output).toMatch(words);
+    expect(code).toBe(1);
+  }
 });
 
 test("a tenant without any that could be a target ends with 1", async () => {

@@ -1,6 +1,6 @@
 import { stripVTControlCharacters } from "node:util";
 import { describe, expect, test } from "vitest";
-import { createLook, PLAIN, shown, table } from "../src/look.ts";
+import { createLook, PLAIN, shown, table, wrapped } from "../src/look.ts";
 
 const GREEN = "\u001b[32mgood\u001b[39m";
 
@@ -10,6 +10,8 @@ describe("colours", () => {
     expect(createLook({ isTTY: true }, "").paint("good", "good")).toBe(GREEN);
     expect(createLook({ isTTY: true }, "1").paint("good", "good")).toBe("good");
     expect(createLook({}, undefined).paint("good", "good")).toBe("good");
+    expect(createLook({ isTTY: true }, undefined, "dumb").paint("good", "good")).toBe("good");
+    expect(createLook({ isTTY: true }, undefined, "xterm").paint("good", "good")).toBe(GREEN);
   });
 });
 
@@ -99,6 +101,18 @@ describe("a table", () => {
     ]);
   });
 
+  test("gives its last column a line of its own before a word in it breaks, which could not be copied", () => {
+    const host = "cluster-2.abcdefgh.eu-west-1.redshift.amazonaws.com/dev";
+    const look = createLook({ isTTY: true, columns: 80 }, "1");
+    const cells = [["redshift-sales", "person 7, shared with all", `at ${host}`]];
+    expect(table("T", ["name", "owner", "database"], cells, look).slice(2)).toEqual([
+      "  NAME            OWNER",
+      "    DATABASE",
+      "  redshift-sales  person 7, shared with all",
+      `    at ${host}`,
+    ]);
+  });
+
   test("keeps a last column that needs little room beside the others", () => {
     const look = createLook({ isTTY: true, columns: 20 }, "1");
     expect(table("T", ["queue", "done"], [["completions", "1"]], look).slice(2)).toEqual([
@@ -118,5 +132,26 @@ describe("a table", () => {
   test("lets nobody's name move the cursor, turn text around or hide in it", () => {
     expect(shown("a\u2028b\u202ec\u200bd\u200de")).toBe("a b‹U+202E›c‹U+200B›d\u200de");
     expect(table("T", ["a"], [["x\u001b[2J\ny"]], PLAIN)[3]).toBe("  x [2J y");
+  });
+});
+
+describe("lines outside tables", () => {
+  test("are wrapped at the terminal's width, under their words, and no word is broken", () => {
+    const look = createLook({ isTTY: true, columns: 30 }, undefined);
+    const label = "Failed:          ";
+    expect(wrapped([`${label}${look.paint("bad", "2 groups")} with a failed task`], look)).toEqual([
+      `${label}${look.paint("bad", "2 groups")} with`,
+      `${" ".repeat(15)}a failed task`,
+    ]);
+    expect(wrapped([`  see https://example.com/${"a".repeat(30)} there`, "short"], look)).toEqual([
+      "  see",
+      `  https://example.com/${"a".repeat(30)}`,
+      "  there",
+      "short",
+    ]);
+  });
+
+  test("are as long as they are elsewhere", () => {
+    expect(wrapped(["a ".repeat(200)], PLAIN)).toEqual(["a ".repeat(200)]);
   });
 });

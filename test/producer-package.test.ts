@@ -30,6 +30,7 @@ beforeAll(async () => {
   for (const part of [
     "src",
     "examples",
+    "docs",
     "README.md",
     "package.json",
     "tsconfig.json",
@@ -81,7 +82,7 @@ async function runThere(code: string, env: Record<string, string> = {}): Promise
   return child.output();
 }
 
-test("the package holds the build, the examples and the README, and nothing of the workshop", async () => {
+test("the package holds the build, the examples, the README and the pages that it names, and nothing of the workshop", async () => {
   expect(packed).toEqual(
     expect.arrayContaining([
       "README.md",
@@ -92,9 +93,13 @@ test("the package holds the build, the examples and the README, and nothing of t
     ]),
   );
   const strange = packed.filter(
-    (path) => !/^(dist\/.*\.(js|d\.ts)|examples\/.*|README\.md|package\.json)$/.test(path),
+    (path) =>
+      !/^(dist\/.*\.(js|d\.ts)|examples\/.*|docs\/.*\.(md|json)|README\.md|package\.json)$/.test(path),
   );
   expect(strange).toEqual([]);
+  const named = (await readFile(join(ROOT, "README.md"), "utf8")).match(/docs\/[\w/-]+\.md/g) ?? [];
+  expect(named.length).toBeGreaterThan(3);
+  expect(named.filter((path) => !packed.includes(path))).toEqual([]);
 });
 
 test("a service reports completions with it to a relay, and loads nothing else of the relay", async () => {

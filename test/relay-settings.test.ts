@@ -65,7 +65,7 @@ test("a mistake in the rules file ends the start with code 2, its line and its c
 test("a rules file that was named and is not there ends the start with code 2", async () => {
   const relay = await start({ RULES_FILE: "gone.yaml" });
   expect(await relay.exited).toEqual({ code: 2, signal: null });
-  expect(relay.output()).toMatch(/^RULES_FILE gone\.yaml cannot be read/m);
+  expect(relay.output()).toMatch(/^RULES_FILE gone\.yaml cannot be read.*write one: publish-relay init$/m);
 });
 
 test("with nothing set up it starts on loopback with a Redis of its own, and says what is missing", async () => {

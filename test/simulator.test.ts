@@ -5,6 +5,7 @@ import type { AddressInfo } from "node:net";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import type { LoggedRequest } from "../simulator/request-log.ts";
 import { createSimulator, type Simulator } from "../simulator/simulator.ts";
+import { startScript } from "./support/processes.ts";
 
 let simulator: Simulator;
 let url: string;
@@ -626,4 +627,15 @@ describe("the flow's webhook", () => {
     expect(ids().toSorted((a, b) => a - b)).toEqual([50, 54]);
     expect(simulator.webhooks().counts.withheld).toBe(1);
   });
+});
+
+test("as a program it says how it is used: --help ends with 0, an option that it does not know with 2", async () => {
+  const asked = [["--help"], ["--bogus"]].map((args) =>
+    startScript(new URL("../simulator/main.ts", import.meta.url), { args }),
+  );
+  const [help, unknown] = asked;
+  expect(await Promise.all(asked.map(async ({ exited }) => (await exited).code))).toEqual([0, 2]);
+  expect(help?.output()).toMatch(/^Usage: npm run simulator/m);
+  expect(unknown?.output()).toMatch(/^Unknown option '--bogus'/m);
+  expect(unknown?.output()).not.toContain("    at ");
 });

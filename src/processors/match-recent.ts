@@ -1,4 +1,5 @@
 import { PlatformError } from "../errors.ts";
+import type { Rule } from "../rules/model.ts";
 import { hasGaps, untoldWords } from "./gaps.ts";
 import { type FactsPlatform, gatherFacts, type JobGroup, standingOf } from "./job-group-facts.ts";
 import type { JudgeDeps } from "./judge-job-group.ts";
@@ -12,6 +13,8 @@ export interface RecentMatch {
   readonly rules: readonly string[];
   /** Names of the rules that match if a report brings the labels that they ask for. */
   readonly withLabels: readonly string[];
+  /** Names of the rules that would match if they were not switched off. */
+  readonly switchedOff: readonly string[];
   readonly publications: readonly {
     readonly target: string;
     readonly table: string;
@@ -44,12 +47,14 @@ export async function matchRecent(
 async function matchOne(group: JobGroup, { platform, rules, signal }: MatchRecentDeps): Promise<RecentMatch> {
   const finishedAt = new Date(group.updatedAt).toISOString();
   const about = { jobGroupId: group.id, finishedAt };
+  const switchedOn = { ...rules.current, rules: rules.current.rules.map(withoutSwitch) };
   try {
-    const { facts, gaps } = await gatherFacts(group, {}, platform, rules.needs(rules.current), signal);
+    const { facts, gaps } = await gatherFacts(group, {}, platform, rules.needs(switchedOn), signal);
     const open = hasGaps(gaps) ? rules.undecided(rules.current, facts) : [];
     const untold = untoldWords(group.id, gaps, open);
     const { plans, held, problems, conflicts } = rules.plan(rules.current, facts, open);
     const explained = rules.explain(rules.current, facts);
+    const matches = matching(explained);
     const lacksLabels = explained.filter(
       ({ matches, reasons }) =>
         !matches && reasons.every(({ field, holds }) => holds || field.startsWith("labels.")),
@@ -57,8 +62,9 @@ async function matchOne(group: JobGroup, { platform, rules, signal }: MatchRecen
     return {
       ...about,
       ...(facts.recipe && { recipe: facts.recipe }),
-      rules: explained.filter(({ matches }) => matches).map(({ rule }) => rule),
+      rules: matches,
       withLabels: lacksLabels.map(({ rule }) => rule),
+      switchedOff: matching(rules.explain(switchedOn, facts)).filter((rule) => !matches.includes(rule)),
       publications: plans.map(({ target, schema, table, action }) => ({
         target,
         table: `${schema}.${table}`,
@@ -71,9 +77,14 @@ async function matchOne(group: JobGroup, { platform, rules, signal }: MatchRecen
     };
   } catch (error) {
     if (!(error instanceof PlatformError) || signal.aborted) throw error;
-    return { ...about, rules: [], withLabels: [], publications: [], notes: [error.message] };
+    return { ...about, rules: [], withLabels: [], switchedOff: [], publications: [], notes: [error.message] };
   }
 }
+
+const withoutSwitch = ({ enabled: _enabled, ...rule }: Rule): Rule => rule;
+
+const matching = (explained: readonly { readonly rule: string; readonly matches: boolean }[]): string[] =>
+  explained.filter(({ matches }) => matches).map(({ rule }) => rule);
 
 /** Many job groups are runs of one recipe. */
 function askOnce({ getRecipe, getFlow }: MatchRecentDeps["platform"]): MatchRecentDeps["platform"] {
