@@ -1,5 +1,6 @@
 import { rememberAnswers } from "./designer-cloud/remember-answers.ts";
-import { foreseeReplay, type Foreseen, type ReplayDeps } from "./processors/foresee-replay.ts";
+import { foreseeAll, type ForeseeAllOptions } from "./foresee-all.ts";
+import type { Foreseen, ReplayDeps } from "./processors/foresee-replay.ts";
 import type { ReplayChoice } from "./processors/foresee-replayed-task.ts";
 import type { JudgeDeps } from "./processors/judge-job-group.ts";
 import { type CarryOutDeps, replayJobGroup } from "./processors/replay-job-group.ts";
@@ -34,7 +35,7 @@ export interface ReplayResult {
   readonly lines: readonly ReplayLine[];
 }
 
-export interface ReplayOptions {
+export interface ReplayOptions extends Pick<ForeseeAllOptions, "onWait" | "waitAtMostMs"> {
   /** More job groups than this are refused with a `ReplayTooLargeError`. */
   readonly max: number;
   readonly asker: Asker;
@@ -65,8 +66,6 @@ export interface ReplayParts {
   readonly log: AuditLog;
 }
 
-/** So many job groups are looked at at once. */
-const AT_ONCE = 8;
 const NAMES_MS = 60_000;
 const NAMES_MAX = 10_000;
 /** The job of a task that has just ended may still be held by the worker that ended it. */
@@ -94,7 +93,7 @@ export function createReplay(parts: ReplayParts): Replay {
     store,
   });
 
-  return async (query, { max, asker, onProgress }) => {
+  return async (query, { max, asker, onProgress, ...quota }) => {
     const { dryRun } = query;
     checkNames(query, core);
     const ids = query.jobGroupIds ?? (await findReplayed(parts, query));
@@ -105,9 +104,10 @@ export function createReplay(parts: ReplayParts): Replay {
         `There are ${ids.length} job groups, and a call may have ${max}: ${advice}`,
       );
     }
-    const foreseen = await foreseeAll([...new Set(ids)], query, deps(), (done, of) =>
-      onProgress?.("looked at", done, of),
-    );
+    const foreseen = await foreseeAll([...new Set(ids)], query, deps(), {
+      onLooked: (done, of) => onProgress?.("looked at", done, of),
+      ...quota,
+    });
     const meant = foreseen.filter((one) => isWithin(one, query)).toSorted(byEnd);
     const lines: ReplayLine[] = [];
     const acts = meant.filter(({ steps }) => steps.some(({ act }) => act)).length;
@@ -160,24 +160,6 @@ function withNames({ platform, ...deps }: JudgeDeps): JudgeDeps {
       }),
     },
   };
-}
-
-async function foreseeAll(
-  ids: readonly number[],
-  choice: ReplayChoice,
-  deps: ReplayDeps,
-  told: (done: number, of: number) => void,
-): Promise<Foreseen[]> {
-  const found: Foreseen[] = [];
-  const left = [...ids];
-  const work = async (): Promise<void> => {
-    for (let id = left.shift(); id !== undefined; id = left.shift()) {
-      found.push(await foreseeReplay(id, choice, deps));
-      told(found.length, ids.length);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return found;
 }
 
 /** What was meant by a time finished in it; what was named is meant whatever its time. */
