@@ -95,7 +95,8 @@ const replay: Actions["replay"] = async (args) => {
   const { runReplay } = await import("./replay-command.ts");
   const { createProgressBar } = await import("./progress-bar.ts");
   const bar = createProgressBar(process.stderr);
-  end(await runReplay(args, config, logOf(config), look, bar.draw).finally(bar.end));
+  const told = { onProgress: bar.draw, onWait: bar.waits };
+  end(await runReplay(args, config, logOf(config), look, told).finally(bar.end));
 };
 
 const doctor: Actions["doctor"] = async (args) => {

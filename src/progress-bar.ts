@@ -1,12 +1,23 @@
 import { SingleBar } from "cli-progress";
 import type { ReplayOptions } from "./relay-replay.ts";
 
-/** Draws how far a replay is on one line of a terminal, and wipes it away when `end` is called; elsewhere it says nothing. */
+/**
+ * Draws how far a replay is on one line of a terminal, and wipes it away when `end` is called; elsewhere it says only what
+ * is waited for, on a line of its own.
+ */
 export function createProgressBar(out: NodeJS.WritableStream & { readonly isTTY?: boolean }): {
   readonly draw: NonNullable<ReplayOptions["onProgress"]>;
+  readonly waits: NonNullable<ReplayOptions["onWait"]>;
   readonly end: () => void;
 } {
-  if (out.isTTY !== true) return { draw: () => undefined, end: () => undefined };
+  const inSeconds = (ms: number): string => `${Math.ceil(ms / 1_000)} s`;
+  if (out.isTTY !== true) {
+    return {
+      draw: () => undefined,
+      waits: (ms) => void out.write(`The platform's quota is used up: waits ${inSeconds(ms)}\n`),
+      end: () => undefined,
+    };
+  }
   const bar = new SingleBar({
     stream: out,
     format: "[{bar}] {value} of {total} job groups {doing}",
@@ -17,12 +28,14 @@ export function createProgressBar(out: NodeJS.WritableStream & { readonly isTTY?
     linewrap: true,
     clearOnComplete: true,
   });
+  const show = (doing: string, done: number, of: number): void => {
+    if (!bar.isActive) bar.start(of, done, { doing });
+    bar.setTotal(of);
+    bar.update(done, { doing });
+  };
   return {
-    draw: (doing, done, of) => {
-      if (!bar.isActive) bar.start(of, done, { doing });
-      bar.setTotal(of);
-      bar.update(done, { doing });
-    },
+    draw: show,
+    waits: (ms, done, of) => show(`(quota used up: ${inSeconds(ms)})`, done, of),
     end: () => bar.stop(),
   };
 }

@@ -1,6 +1,9 @@
 import type { Replay as Route } from "./http/replay-route.ts";
 import { createReplay, ReplayNameError, type ReplayParts, ReplayTooLargeError } from "./relay-replay.ts";
 
+/** Who asks over HTTP waits no longer than this for the platform's quota. */
+const QUOTA_WITHIN_MS = 20_000;
+
 /** Replays for those who ask over HTTP. */
 export function createApiReplay(parts: ReplayParts): Route {
   const replay = createReplay(parts);
@@ -13,7 +16,8 @@ export function createApiReplay(parts: ReplayParts): Route {
         ...(target !== undefined && { target }),
         ...(reason !== undefined && { reason }),
       };
-      return await replay(query, { max, asker: { ...from, who: asked.by, role: "api" } });
+      const asker = { ...from, who: asked.by, role: "api" } as const;
+      return await replay(query, { max, asker, waitAtMostMs: QUOTA_WITHIN_MS });
     } catch (error) {
       if (error instanceof ReplayTooLargeError || error instanceof ReplayNameError)
         return { refused: error.message };

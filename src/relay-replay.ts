@@ -1,18 +1,18 @@
 import { rememberAnswers } from "./designer-cloud/remember-answers.ts";
-import { foreseeReplay, type Foreseen, type ReplayDeps } from "./processors/foresee-replay.ts";
+import { foreseeAll, type ForeseeAllOptions } from "./foresee-all.ts";
+import type { Foreseen, ReplayDeps } from "./processors/foresee-replay.ts";
 import type { ReplayChoice } from "./processors/foresee-replayed-task.ts";
 import type { JudgeDeps } from "./processors/judge-job-group.ts";
 import { type CarryOutDeps, replayJobGroup } from "./processors/replay-job-group.ts";
 import { type ReplayLine, summariseReplay } from "./processors/replay-line.ts";
-import { listFinishedSince } from "./producers/list-finished.ts";
 import { type Audit, type AuditLog, carryOut } from "./queues/audit-store.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
-import { createGroupIndex } from "./queues/group-index.ts";
 import { publishQueue } from "./queues/names.ts";
 import { createReplayStore } from "./queues/replay-store.ts";
 import type { Asker } from "./relay-audit.ts";
 import { type Asks, judgeDepsOf } from "./relay-check.ts";
 import { type Core, refreshSummary } from "./relay-core.ts";
+import { findReplayed } from "./replayed-job-groups.ts";
 import type { PublishPlan } from "./rules/model.ts";
 import { taskId, taskKey } from "./rules/task-identity.ts";
 
@@ -35,7 +35,7 @@ export interface ReplayResult {
   readonly lines: readonly ReplayLine[];
 }
 
-export interface ReplayOptions {
+export interface ReplayOptions extends Pick<ForeseeAllOptions, "onWait" | "waitAtMostMs"> {
   /** More job groups than this are refused with a `ReplayTooLargeError`. */
   readonly max: number;
   readonly asker: Asker;
@@ -66,13 +66,8 @@ export interface ReplayParts {
   readonly log: AuditLog;
 }
 
-/** So many job groups are looked at at once. */
-const AT_ONCE = 8;
 const NAMES_MS = 60_000;
 const NAMES_MAX = 10_000;
-const PAGE = 500;
-/** A job group may be reported before it finished; so long before the window its first report is looked for. */
-const REPORTED_BEFORE_MS = 24 * 60 * 60_000;
 /** The job of a task that has just ended may still be held by the worker that ended it. */
 const REMOVE_TRIES = 20;
 const REMOVE_EVERY_MS = 100;
@@ -98,18 +93,21 @@ export function createReplay(parts: ReplayParts): Replay {
     store,
   });
 
-  return async (query, { max, asker, onProgress }) => {
+  return async (query, { max, asker, onProgress, ...quota }) => {
     const { dryRun } = query;
     checkNames(query, core);
-    const ids = query.jobGroupIds ?? (await findJobGroups(parts, query));
+    const ids = query.jobGroupIds ?? (await findReplayed(parts, query));
     if (ids.length > max) {
+      // Of a rule or a target only the looking tells: they make it no smaller.
+      const advice = query.failed ? "narrow the time" : "narrow the time, or ask for what failed alone";
       throw new ReplayTooLargeError(
-        `There are ${ids.length} job groups, and a call may have ${max}: narrow it, by time, target or rule`,
+        `There are ${ids.length} job groups, and a call may have ${max}: ${advice}`,
       );
     }
-    const foreseen = await foreseeAll([...new Set(ids)], query, deps(), (done, of) =>
-      onProgress?.("looked at", done, of),
-    );
+    const foreseen = await foreseeAll([...new Set(ids)], query, deps(), {
+      onLooked: (done, of) => onProgress?.("looked at", done, of),
+      ...quota,
+    });
     const meant = foreseen.filter((one) => isWithin(one, query)).toSorted(byEnd);
     const lines: ReplayLine[] = [];
     const acts = meant.filter(({ steps }) => steps.some(({ act }) => act)).length;
@@ -164,24 +162,6 @@ function withNames({ platform, ...deps }: JudgeDeps): JudgeDeps {
   };
 }
 
-async function foreseeAll(
-  ids: readonly number[],
-  choice: ReplayChoice,
-  deps: ReplayDeps,
-  told: (done: number, of: number) => void,
-): Promise<Foreseen[]> {
-  const found: Foreseen[] = [];
-  const left = [...ids];
-  const work = async (): Promise<void> => {
-    for (let id = left.shift(); id !== undefined; id = left.shift()) {
-      found.push(await foreseeReplay(id, choice, deps));
-      told(found.length, ids.length);
-    }
-  };
-  await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return found;
-}
-
 /** What was meant by a time finished in it; what was named is meant whatever its time. */
 function isWithin(
   { finishedAt }: Foreseen,
@@ -202,34 +182,6 @@ function checkNames({ rule, target }: ReplayChoice, { rules }: Core): void {
     throw new ReplayNameError(`There is no rule ${JSON.stringify(rule)} in the rules in force`);
   if (target !== undefined && !current.targets.some(({ name }) => name === target))
     throw new ReplayNameError(`There is no target ${JSON.stringify(target)} in the rules in force`);
-}
-
-/** Those that the platform lists, and those that the relay knows: a publish may have moved a job group out of the list's window. */
-async function findJobGroups({ core, records }: ReplayParts, query: ReplayQuery): Promise<number[]> {
-  const { since = 0, until = Infinity, failed } = query;
-  const listed = failed
-    ? []
-    : await listFinishedSince((page, signal) => core.platform.pastGate.listFinished(page, signal), since);
-  const ids = new Set(listed.map(({ id }) => id));
-  const index = createGroupIndex(core.connections.ingest, core.keys);
-  let before: string | undefined;
-  do {
-    const page = await index.page({
-      ...(failed && { state: "failed" }),
-      reportedFrom: since - REPORTED_BEFORE_MS,
-      ...(before !== undefined && { before }),
-      limit: PAGE,
-    });
-    before = page.next;
-    for (const id of page.ids) {
-      const { completion, tasks } = await records.read(id);
-      const finished = Math.min(...tasks.map(({ plan }) => plan.finishedAt));
-      if (tasks.length === 0 && completion?.outcome === "skipped") continue;
-      if (tasks.length === 0 || (finished >= since && finished <= until)) ids.add(id);
-      else ids.delete(id);
-    }
-  } while (before !== undefined);
-  return [...ids];
 }
 
 async function removeJob({ queues }: Core, plan: PublishPlan): Promise<void> {

@@ -41,7 +41,7 @@ export interface RunWithin {
   readonly signal?: AbortSignal;
 }
 
-/** Runs a recipe; rejects when Redis does not answer. */
+/** Runs a recipe; never rejects: what a Redis that does not answer leaves open is told as `later`. */
 export type RunJob = (asked: AskedToRun, asker: Asker, within: RunWithin) => Promise<RunResult>;
 
 /** What a call needs beyond its time to tell what it knows. */
@@ -69,7 +69,17 @@ export function createRunJob(parts: RunParts): RunJob {
       },
     };
     const entry = { ...asker, action: "run", detail: tellOrder(order) };
-    return carryOut(audit, entry, log, () => runRecipe(order, deps), endingOf);
+    return carryOut(audit, entry, log, () => runRecipe(order, deps), endingOf).catch(
+      (error: unknown): RunResult => {
+        const { requestId } = asker;
+        log.warn(
+          { err: error, recipeId: order.recipeId, requestId },
+          "whether a recipe was run is not known",
+        );
+        // Redis may have gone after the run began.
+        return { kind: "later", mayRun: true, words: "The relay's Redis does not answer" };
+      },
+    );
   };
 }
 
@@ -99,18 +109,9 @@ function endingOf({ kind, words }: RunResult): Ending {
 const ROUTE_WITHIN_MS = 20_000;
 
 /** Runs for those who ask over HTTP. */
-export function createRunRoute(run: RunJob, log: Logger): RunRoute {
+export function createRunRoute(run: RunJob): RunRoute {
   return ({ format, path, ...asked }, { from, requestId, who }) => {
     const order = { ...asked, ...(format !== undefined && { format }), ...(path !== undefined && { path }) };
-    return run(order, { who, from, requestId, role: "api" }, { ms: ROUTE_WITHIN_MS }).catch(
-      (error: unknown) => {
-        log.warn(
-          { err: error, recipeId: order.recipeId, requestId },
-          "a run of a recipe failed: answered 503",
-        );
-        // Redis may have gone after the run began.
-        return { kind: "later", mayRun: true, words: "The relay's Redis does not answer" };
-      },
-    );
+    return run(order, { who, from, requestId, role: "api" }, { ms: ROUTE_WITHIN_MS });
   };
 }

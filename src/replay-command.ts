@@ -30,7 +30,7 @@ export interface ReplayArguments {
 
 /**
  * Replays job groups, or tells what that would come to, whether the relay runs or not. Not `ok` when something is
- * refused, or a job group that was named matches no rule. Throws when Redis does not answer, and `ConfigError` for a
+ * refused or not known, or a job group that was named matches no rule. Throws when Redis does not answer, and `ConfigError` for a
  * rule or target that is not there.
  */
 export async function runReplay(
@@ -38,7 +38,7 @@ export async function runReplay(
   config: Config,
   log: Logger,
   look: Look = PLAIN,
-  onProgress?: ReplayOptions["onProgress"],
+  told: Pick<ReplayOptions, "onProgress" | "onWait"> = {},
 ): Promise<Said> {
   const user = userInfo().username;
   const { yes, json, by = user, ...query } = args;
@@ -57,10 +57,9 @@ export async function runReplay(
       log,
     });
     const asker = { who, role: "command line", from: hostname() } as const;
-    const result = await replay(
-      { ...query, by: who, dryRun: !yes },
-      { max: Infinity, asker, ...(onProgress && { onProgress }) },
-    ).catch(asUsage);
+    const result = await replay({ ...query, by: who, dryRun: !yes }, { max: Infinity, asker, ...told }).catch(
+      asUsage,
+    );
     return {
       text: json ? JSON.stringify(result, undefined, 2) : tellReplay(result, look),
       ok: isGood(result, args),
@@ -73,7 +72,9 @@ function asUsage(error: unknown): never {
 }
 
 function isGood({ lines }: ReplayResult, { jobGroupIds }: ReplayArguments): boolean {
-  return lines.every(({ state }) => state !== "refused" && (state !== "no-rule" || !jobGroupIds));
+  return lines.every(
+    ({ state }) => state !== "refused" && state !== "unknown" && (state !== "no-rule" || !jobGroupIds),
+  );
 }
 
 /** A replay for people: a row for each task, then what it comes to. */
@@ -94,6 +95,7 @@ const STYLES: Readonly<Record<ReplayLine["state"], Style>> = {
   parked: "warn",
   superseded: "dim",
   refused: "bad",
+  unknown: "bad",
   "no-rule": "warn",
   note: "dim",
 };

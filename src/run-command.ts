@@ -45,7 +45,8 @@ export interface RunSurroundings {
 
 /**
  * Runs a recipe on the platform, once per key, and with `wait` looks until all is published. `tell` hears what goes on
- * meanwhile. Not `ok` when it does not run, or its results were not all published. Throws when Redis does not answer.
+ * meanwhile. Not `ok` when it does not run, that is not known, or its results were not all published. Throws when Redis
+ * does not answer from the start: then nothing was sent.
  */
 export async function runRun(
   args: RunArguments,
@@ -66,6 +67,8 @@ export async function runRun(
       const records = createCompletionRecords(connections.work, keys, config.ledgerRetentionMs);
       const asker = { who: userInfo().username, role: "command line", from: hostname() } as const;
       const asked = { key, recipeId, parameters, ...(format && { format }), ...(path && { path }) };
+      // Before anything is sent: whoever is cut off after that can ask again all the same.
+      if (args.key === undefined) tell(`key ${key}: say --key ${key} if you have to ask again`);
       const run = runJobOf(stores, records, platform, config, log);
       const result = await run(asked, asker, { ms: RUN_WITHIN_MS, signal: over });
       const { jobGroupId } = result.kind === "running" ? result : {};

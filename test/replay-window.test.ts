@@ -72,6 +72,29 @@ test("a time means when job groups finished: those that nobody reported, and tho
   ]);
 });
 
+test("what began after the end of the time is neither asked for nor counted", async () => {
+  const site = await open();
+  const relay = await site.start();
+  const since = await between();
+  const early = site.simulator.createJobGroup();
+  const until = await between();
+  for (let n = 0; n < 1_001; n++) site.simulator.createJobGroup({ webhook: false });
+
+  const whole = await ask(relay.url, { since: new Date(since).toISOString() });
+  expect(whole.status).toBe(422);
+  const { detail } = (await whole.json()) as { detail: string };
+  expect(detail).toBe(
+    "There are 1002 job groups, and a call may have 1000: narrow the time, or ask for what failed alone",
+  );
+
+  const narrow = { since: new Date(since).toISOString(), until: new Date(until).toISOString() };
+  const answer = await ask(relay.url, narrow);
+  expect(answer.status).toBe(200);
+  expect(((await answer.json()) as { lines: unknown }).lines).toMatchObject([{ jobGroupId: early }]);
+  const asked = site.simulator.requests({ kind: "jobGroup" }).map(({ jobGroupId }) => jobGroupId);
+  expect(asked.filter((id) => id !== early)).toEqual([]);
+});
+
 test("what failed is also a dispatch that failed", async () => {
   const site = await open();
   const id = site.simulator.createJobGroup();

@@ -1,5 +1,6 @@
 import { expect, test, vi } from "vitest";
 import { executionIdOf } from "../src/producers/execution-id.ts";
+import { keysOf } from "../src/queues/names.ts";
 import { openRedis } from "./support/redis.ts";
 import { nextRequest, type Site } from "./support/relay.ts";
 import { type Answer, openTenant, post, run, runsAsked, started } from "./support/runs.ts";
@@ -126,6 +127,50 @@ test.each([
     expect(await site.ended(ours)).toMatchObject([{ record: { state: "published" } }]);
   },
 );
+
+/** As if the key's run had been sent so long ago. */
+async function putBack(site: Site, key: string, ms: number): Promise<void> {
+  const record = keysOf(site.namespace).run(executionIdOf(site.namespace, key));
+  await openRedis().hset(record, "sentAt", Date.now() - ms);
+}
+
+const HOUR_MS = 60 * 60_000;
+
+test("what was never told is asked again with its key for an hour, and then not sent again: look, or take a new key", async () => {
+  const site = await openTenant();
+  const relay = await site.start();
+  const fault = site.simulator.addFault({ kind: "apply-and-504", on: "run" });
+  for (const key of ["within", "after"])
+    expect(await post(relay, { recipeId: 27 }, key)).toMatchObject({ status: 503 });
+  site.simulator.clearFaults(fault);
+  await putBack(site, "within", HOUR_MS - 60_000);
+  await putBack(site, "after", HOUR_MS + 60_000);
+  const sent = runsAsked(site).length;
+  expect(await post(relay, { recipeId: 27 }, "after")).toMatchObject({
+    status: 409,
+    body: { mayRun: true, idempotencyKey: "after", detail: expect.stringContaining("was never told") },
+  });
+  expect(runsAsked(site)).toHaveLength(sent);
+  expect(await post(relay, { recipeId: 27 }, "within")).toMatchObject({
+    status: 202,
+    body: { repeated: true },
+  });
+  expect(
+    runsAsked(site)
+      .map(({ result }) => result)
+      .at(-1),
+  ).toBe(304);
+});
+
+test("what the platform told to have run is told to have run hours later too, and sends nothing", async () => {
+  const site = await openTenant();
+  await runUnrecorded(site, "k", 600_000);
+  const relay = await site.start();
+  expect(await post(relay, { recipeId: 27 }, "k")).toMatchObject(NOT_TOLD);
+  await putBack(site, "k", 2 * HOUR_MS);
+  expect(await post(relay, { recipeId: 27 }, "k")).toMatchObject(NOT_TOLD);
+  expect(runsAsked(site).map(({ result }) => result)).toEqual([expect.anything(), 304]);
+});
 
 test("when only the run's own record is lost, its job group is known by the report of this key", async () => {
   const site = await openTenant();

@@ -1,7 +1,8 @@
 import { expect, test } from "vitest";
 import { executionIdOf } from "../src/producers/execution-id.ts";
 import { openRedis } from "./support/redis.ts";
-import { openTenant, post, run, runsAsked, started } from "./support/runs.ts";
+import { API_TOKEN } from "./support/relay.ts";
+import { type Answer, openTenant, post, run, runsAsked, started } from "./support/runs.ts";
 
 test("a run is started with its parameters, its job group is published by the rules, and the same key runs nothing again", async () => {
   const site = await openTenant();
@@ -131,6 +132,20 @@ test("what is given as a parameter is not kept by the relay, nor repeated when t
   expect(kept.some((key) => key.includes(":run:"))).toBe(true);
   // One that lives shortly may be gone by now.
   for (const key of kept) expect((await redis.dumpBuffer(key))?.includes("hunter2") ?? false).toBe(false);
+});
+
+test.each([
+  ["/v1/runs", 'The body is empty. Send {"recipeId":27}'],
+  ["/v1/replays", 'The body is empty. Send {"jobGroupIds":[31]}'],
+  ["/v1/tasks/jobgroup-31/resolve", 'The body is empty. Send {"outcome"'],
+])("an empty body is answered with what this route takes: %s", async (path, words) => {
+  const site = await openTenant();
+  const { url } = await site.start();
+  const headers = { authorization: `Bearer ${API_TOKEN}` };
+  const answer = await fetch(`${url}${path}`, { method: "POST", headers });
+  const { detail } = (await answer.json()) as Answer;
+  expect([answer.status, detail]).toEqual([400, expect.stringContaining(words)]);
+  expect(detail).not.toContain("$jobId");
 });
 
 test("an execution id is a UUID, the same for the same key, and another one in each namespace", () => {

@@ -70,7 +70,7 @@ export async function decide(
   body: Buffer,
   resolve: Resolve,
 ): Promise<void> {
-  const json = parseJson(body);
+  const json = parseJson(body, "The body is empty.");
   if ("status" in json) return sendProblem(res, { ...json, detail: `${json.detail} ${DECISION_HINT}` });
   const parsed = decisionBody.safeParse(json.value);
   if (!parsed.success) {

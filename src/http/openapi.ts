@@ -167,7 +167,7 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
   "POST /v1/replays": {
     operationId: "replay",
     summary: "Publish job groups again, on purpose",
-    description: `A dry run unless dryRun is false: tells for each task what would be done. Without force nothing is published again. Replayed tasks stand behind all others. At most ${MAX_REPLAYED} job groups. No idempotency key is needed: what was replayed stands in the record, and is left alone the next time (by force, it is sent again).`,
+    description: `A dry run unless dryRun is false: tells for each task what would be done. Without force nothing is published again. Replayed tasks stand behind all others. At most ${MAX_REPLAYED} job groups. While the platform's quota is used up it is waited for, at most 20 s; what cannot be told then is unknown. No idempotency key is needed: what was replayed stands in the record, and is left alone the next time (by force, it is sent again).`,
     requestBody: { required: true, content: { "application/json": { schema: replayBody } } },
     responses: {
       200: json("A dry run: what would be done.", replayed),

@@ -31,7 +31,7 @@ interface Call {
 
 /** Reads what is to be replayed, hands it on, and answers with what it comes to. */
 export async function replay({ res, token, asked }: Call, body: Buffer, run: Replay): Promise<void> {
-  const json = parseJson(body);
+  const json = parseJson(body, "The body is empty.");
   if ("status" in json) return sendProblem(res, { ...json, detail: `${json.detail} ${HINT}` });
   const parsed = replayBody.safeParse(json.value);
   if (!parsed.success) {

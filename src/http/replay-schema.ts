@@ -65,10 +65,14 @@ const line = z
         "parked",
         "superseded",
         "refused",
+        "unknown",
         "no-rule",
         "note",
       ])
-      .meta({ description: "How the task, or without one the job group, stands." }),
+      .meta({
+        description:
+          "How the task, or without one the job group, stands; unknown: the platform did not tell just now, ask again later.",
+      }),
     does: z.enum(["publish", "note as published", "nothing"]).meta({
       description: "note as published: its results are in the table, and no publish request is sent.",
     }),

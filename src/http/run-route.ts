@@ -26,7 +26,7 @@ interface Call {
 
 /** Reads what is to be run, hands it on, and answers with what became of it. */
 export async function run({ req, res, token, asked }: Call, body: Buffer, runIt: RunRoute): Promise<void> {
-  const json = parseJson(body);
+  const json = parseJson(body, "The body is empty.");
   if ("status" in json) return sendProblem(res, { ...json, detail: `${json.detail} ${HINT}` });
   const parsed = runBody.safeParse(json.value);
   if (!parsed.success) {

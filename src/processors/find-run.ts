@@ -28,7 +28,8 @@ export interface FindRunDeps {
   readonly pauseMs: number;
 }
 
-const LOOKS = 3;
+/** Two that agree, and some for a run beside ours that the relay knows for another key's a moment later. */
+const LOOKS = 5;
 
 /** The newest run that stands now, so that a later one is told from it; job group ids only grow. */
 export async function newestRun({

@@ -63,7 +63,8 @@ async function stepsOf(
     { line: lineOf(jobGroupId, state, "nothing", words) },
   ];
   if (typeof deps.judge.rules === "string") return whole("refused", deps.judge.rules);
-  if (!look.answered) return whole("refused", `what it would come to cannot be told: ${look.words}`);
+  if (!look.answered)
+    return whole("unknown", `not known: ${look.words}; do it again once the platform tells it`);
   if (look.blocked !== undefined) return whole("refused", look.blocked);
 
   const made = new Map(planned.map(({ plan }) => [taskKey(plan), plan]));

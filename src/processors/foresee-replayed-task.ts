@@ -96,7 +96,7 @@ export async function foreseeTask({ plan, task, unsure }: Asked, around: Around)
   try {
     return await foreseeSend({ plan, shown: task, state: stands ?? "new" }, around, left);
   } catch (error) {
-    return left("refused", `what was published already cannot be told: ${around.wordsOf(error)}`);
+    return left("unknown", `not known: ${around.wordsOf(error)}; do it again once the platform tells it`);
   }
 }
 

@@ -1,7 +1,7 @@
 import type { PublishPlan } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
 
-/** How a task stands to a replay; `no-rule`, `note`, and `refused` are also said of a whole job group. */
+/** How a task stands to a replay; `no-rule`, `note`, `refused` and `unknown` are also said of a whole job group. */
 export const REPLAY_STATES = [
   /** It was not published before. */
   "new",
@@ -14,6 +14,8 @@ export const REPLAY_STATES = [
   "superseded",
   /** It cannot be done, whatever else is asked for; the words say what to do. */
   "refused",
+  /** The platform did not tell just now: another time it may. */
+  "unknown",
   "no-rule",
   /** Something that the rules say beside. */
   "note",

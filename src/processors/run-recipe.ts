@@ -1,6 +1,6 @@
 import { setTimeout as wait } from "node:timers/promises";
 import { PlatformError } from "../errors.ts";
-import type { RunBefore, RunStore } from "../queues/run-store.ts";
+import type { RunBefore, RunStore, SentRun } from "../queues/run-store.ts";
 import { type FindRunDeps, findRun, newestRun } from "./find-run.ts";
 import { chooseOutput, type OutputPlatform } from "./run-output.ts";
 
@@ -105,13 +105,8 @@ export async function runRecipe(order: RunOrder, deps: RunDeps): Promise<RunResu
   }
 }
 
-interface Sent {
-  readonly before: RunBefore;
-  readonly agoMs: number;
-}
-
 /** One call at a time sends; what earlier ones sent, if any did, or what there is to say already. */
-async function takeTurn(order: RunOrder, deps: RunDeps): Promise<RunResult | Sent | undefined> {
+async function takeTurn(order: RunOrder, deps: RunDeps): Promise<RunResult | SentRun | undefined> {
   const { runs, holder, holdMs, signal } = deps;
   const request = requestOf(order);
   const until = Date.now() + TURN_WITHIN_MS;
@@ -128,7 +123,9 @@ async function takeTurn(order: RunOrder, deps: RunDeps): Promise<RunResult | Sen
   }
 }
 
-async function runInTurn(order: RunOrder, sent: Sent | undefined, deps: RunDeps): Promise<RunResult> {
+async function runInTurn(order: RunOrder, sent: SentRun | undefined, deps: RunDeps): Promise<RunResult> {
+  // However long ago: the platform may have forgotten it by now, the record has not.
+  if (sent?.ranAlready) return nameRun(order, sent.before, true, deps);
   if (sent && sent.agoMs > REMEMBERED_MS) {
     const words =
       "Whether the run of this idempotency key was started was never told, and that was more than an hour ago: look for it on the platform, and take a new key to run the recipe again.";
@@ -142,7 +139,7 @@ async function runInTurn(order: RunOrder, sent: Sent | undefined, deps: RunDeps)
 async function send(
   order: RunOrder,
   output: { readonly path: string; readonly format: string } | undefined,
-  sent: Sent | undefined,
+  sent: SentRun | undefined,
   deps: RunDeps,
 ): Promise<RunResult> {
   const { executionId, recipeId, parameters } = order;
@@ -157,6 +154,7 @@ async function send(
       if (answer.kind === "ran already") {
         // Nothing was sent by this record: what was known of that run is lost, and with it when it was.
         if (!mayRun) await runs.sending(executionId, (before = "not known"));
+        await runs.ranAlready(executionId);
         // After an answer that was lost, it was this call that started it.
         return await nameRun(order, before, sent !== undefined || !mayRun, deps);
       }

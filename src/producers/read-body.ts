@@ -81,14 +81,14 @@ export function sendTooLarge(
   req.once("close", () => clearTimeout(cut));
 }
 
-/** Parses JSON text; the parser's own words name the place of the mistake. */
-export function parseJson(body: Buffer): { readonly value: unknown } | Problem {
-  if (body.length === 0) {
-    return {
-      status: 400,
-      detail: 'The body is empty: send JSON like {"jobId":"$jobId","jobStatus":"$jobStatus"}.',
-    };
-  }
+const NO_REPORT = 'The body is empty: send JSON like {"jobId":"$jobId","jobStatus":"$jobStatus"}.';
+
+/**
+ * Parses JSON text; the parser's own words name the place of the mistake. `empty` says what is wrong with a body that is
+ * empty; default: as a report.
+ */
+export function parseJson(body: Buffer, empty = NO_REPORT): { readonly value: unknown } | Problem {
+  if (body.length === 0) return { status: 400, detail: empty };
   // Read as it is, every wrong byte would become the same replacement character: another label than was signed.
   if (!isUtf8(body)) return { status: 400, detail: "The body is not UTF-8: send JSON in UTF-8." };
   try {

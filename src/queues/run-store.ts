@@ -10,6 +10,14 @@ import { ASK_RUN, END_TURN, SEND_RUN } from "./scripts/run.ts";
  */
 export type RunBefore = number | "not known";
 
+/** What an earlier call sent. */
+export interface SentRun {
+  readonly before: RunBefore;
+  readonly agoMs: number;
+  /** The platform has told that it ran, and not as which job group. */
+  readonly ranAlready: boolean;
+}
+
 /** A run as it stands when somebody asks for it. */
 export interface AskedRun {
   /** It is this call's turn to send it; else another call with the execution id is under way. */
@@ -19,7 +27,7 @@ export interface AskedRun {
   /** What is asked for is what was asked for first. */
   readonly isSame: boolean;
   /** Undefined: nothing was sent yet. */
-  readonly sent?: { readonly before: RunBefore; readonly agoMs: number };
+  readonly sent?: SentRun;
   /** Known once the platform has told it. */
   readonly jobGroupId?: number;
 }
@@ -35,6 +43,8 @@ export interface RunStore {
   /** Written before anything is sent. */
   sending(executionId: string, before: RunBefore): Promise<void>;
   started(executionId: string, jobGroupId: number): Promise<void>;
+  /** It ran, and the platform does not tell as which job group. */
+  ranAlready(executionId: string): Promise<void>;
   /** Surely nothing ran: whoever asks again asks for the first time. */
   forget(executionId: string, holder: string): Promise<void>;
   /** The turn is over; a turn that has passed to somebody else stays theirs. */
@@ -52,7 +62,7 @@ export function createRunStore(redis: Redis, keys: Keys, retentionMs: number): R
       // A parameter may be a secret: it is not kept.
       const mine = createHash("sha256").update(`${executionId}\n${request}`).digest("hex");
       const reply = words(await ask(both(executionId), [mine, holder, holdMs, retentionMs]));
-      const [taken, heldMs, first, agoMs = "", before = "", jobGroupId = ""] = reply;
+      const [taken, heldMs, first, agoMs = "", before = "", jobGroupId = "", ranAlready] = reply;
       return {
         isTurn: taken === "1",
         heldMs: Math.max(0, Number(heldMs)),
@@ -61,6 +71,7 @@ export function createRunStore(redis: Redis, keys: Keys, retentionMs: number): R
           sent: {
             before: before === "not known" ? before : Number(before),
             agoMs: Math.max(0, Number(agoMs)),
+            ranAlready: ranAlready === "1",
           },
         }),
         ...(jobGroupId !== "" && { jobGroupId: Number(jobGroupId) }),
@@ -74,6 +85,7 @@ export function createRunStore(redis: Redis, keys: Keys, retentionMs: number): R
     started: async (executionId, jobGroupId) => {
       await redis.hset(keys.run(executionId), "jobGroupId", jobGroupId);
     },
+    ranAlready: async (executionId) => void (await redis.hset(keys.run(executionId), "ranAlready", 1)),
     forget: async (executionId, holder) => void (await end(both(executionId), [holder, 1])),
     release: async (executionId, holder) => void (await end(both(executionId), [holder, 0])),
   };

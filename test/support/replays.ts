@@ -15,9 +15,14 @@ interface Told {
 }
 
 /** What the command answers with `--json`. */
-export async function replay(site: Site, args: Partial<ReplayArguments>): Promise<Told> {
+export async function replay(
+  site: Site,
+  args: Partial<ReplayArguments>,
+  onWait: (ms: number) => void = () => {},
+): Promise<Told> {
   const all = { failed: false, force: false, yes: false, json: true, by: "ada", ...args };
-  const { text, ok } = await runReplay(all, readConfig({ ...site.env }), pino({ level: "silent" }));
+  const log = pino({ level: "silent" });
+  const { text, ok } = await runReplay(all, readConfig({ ...site.env }), log, undefined, { onWait });
   return { ...(JSON.parse(text) as Omit<Told, "ok">), ok };
 }
 
