@@ -4,7 +4,7 @@ import { createReplay, ReplayNameError, type ReplayParts, ReplayTooLargeError } 
 /** Replays for those who ask over HTTP. */
 export function createApiReplay(parts: ReplayParts): Route {
   const replay = createReplay(parts);
-  return async ({ reason, rule, target, jobGroupIds, ...asked }, from, max) => {
+  return async ({ reason, key, rule, target, jobGroupIds, ...asked }, from, max) => {
     try {
       const query = {
         ...asked,
@@ -12,6 +12,7 @@ export function createApiReplay(parts: ReplayParts): Route {
         ...(rule !== undefined && { rule }),
         ...(target !== undefined && { target }),
         ...(reason !== undefined && { reason }),
+        ...(key !== undefined && { key }),
       };
       return await replay(query, { max, asker: { ...from, who: asked.by, role: "api" } });
     } catch (error) {

@@ -24,6 +24,8 @@ export interface ReplayArguments {
   readonly failed: boolean;
   readonly force: boolean;
   readonly reason?: string;
+  /** Names a replay by force; default: the reason. */
+  readonly key?: string;
   /** False: a dry run. */
   readonly yes: boolean;
   readonly json: boolean;

@@ -1,15 +1,19 @@
-import type { ServerResponse } from "node:http";
+import type { IncomingMessage, ServerResponse } from "node:http";
 import type { z } from "zod";
 import { moment } from "../producers/moment.ts";
 import { sendJson, sendProblem } from "../producers/problem.ts";
 import { parseJson } from "../producers/read-body.ts";
 import type { AskedFrom } from "./decision.ts";
+import { keyOf } from "./idempotency-key.ts";
 import { MAX_REPLAYED, replayBody } from "./replay-schema.ts";
 
 /** A replay as it was asked for; times are epoch milliseconds. */
-export interface ReplayAsked extends Omit<z.output<typeof replayBody>, "since" | "until" | "by"> {
+export interface ReplayAsked
+  extends Omit<z.output<typeof replayBody>, "since" | "until" | "by" | "idempotencyKey"> {
   readonly since?: number;
   readonly until?: number;
+  /** Names a replay by force. */
+  readonly key?: string;
   /** Who asks, as far as the request tells. */
   readonly by: string;
 }
@@ -24,13 +28,14 @@ const HINT =
   'Send {"jobGroupIds":[31]} or {"since":"2h"}; what it would do is answered, and "dryRun":false does it.';
 
 interface Call {
+  readonly req: IncomingMessage;
   readonly res: ServerResponse;
   readonly token: number;
   readonly asked: AskedFrom;
 }
 
 /** Reads what is to be replayed, hands it on, and answers with what it comes to. */
-export async function replay({ res, token, asked }: Call, body: Buffer, run: Replay): Promise<void> {
+export async function replay({ req, res, token, asked }: Call, body: Buffer, run: Replay): Promise<void> {
   const json = parseJson(body);
   if ("status" in json) return sendProblem(res, { ...json, detail: `${json.detail} ${HINT}` });
   const parsed = replayBody.safeParse(json.value);
@@ -40,7 +45,9 @@ export async function replay({ res, token, asked }: Call, body: Buffer, run: Rep
       .join("; ");
     return sendProblem(res, { status: 400, detail: `${issues}. ${HINT}` });
   }
-  const { since, until, by, ...rest } = parsed.data;
+  const { since, until, by, idempotencyKey, ...rest } = parsed.data;
+  const key = keyOf(req, idempotencyKey);
+  if (typeof key === "object") return sendProblem(res, key);
   const from = since === undefined ? undefined : timeOf(since);
   const to = until === undefined ? undefined : timeOf(until);
   if (from !== undefined && to !== undefined && to <= from) {
@@ -52,6 +59,7 @@ export async function replay({ res, token, asked }: Call, body: Buffer, run: Rep
     {
       ...rest,
       by: who,
+      ...(key !== undefined && { key }),
       ...(from !== undefined && { since: from }),
       ...(to !== undefined && { until: to }),
     },
