@@ -141,6 +141,10 @@ async function foreseeSend(one: Sendable, around: Around, left: Left): Promise<R
   });
   switch (verdict.is) {
     case "clear":
+      if (verdict.unexplained) {
+        if (choice.force) return foreseeAgain(one, listed, around, left);
+        return left("refused", tellUnexplained(verdict.unexplained));
+      }
       return sent(one, "publish", state === "failed" ? tellFailed(shown) : "not published yet");
     case "running":
       return left("refused", tellRunning(verdict.jobId));
@@ -195,6 +199,10 @@ const tellFailed = (task: RecordedTask | undefined): string =>
 
 const tellRunning = (jobId: number): string =>
   `publish job ${jobId} of this job group runs, and it is not known to this relay: wait for its end`;
+
+/** Dispatch may repeat it; whoever replays is asked first, for newer results may be in the table. */
+const tellUnexplained = (jobIds: readonly number[]): string =>
+  `it may be published already: publish job ${jobIds.join(", ")} is not in this relay's record, the platform does not say which table it wrote, and whether a newer job group is in the table is not known; --force --reason does it`;
 
 const tellNewer = ({ jobGroupId, published }: NewerInTable): string =>
   `job group ${jobGroupId}, which finished later, ${published ? "was published" : "is about to be published"} to this table: left alone, whatever is forced, for older results would replace newer ones`;
