@@ -1,4 +1,5 @@
 import type { Replay as Route } from "./http/replay-route.ts";
+import { ReplayStoppedError } from "./relay-replay-act.ts";
 import { createReplay, ReplayNameError, type ReplayParts, ReplayTooLargeError } from "./relay-replay.ts";
 
 /** Replays for those who ask over HTTP. */
@@ -16,6 +17,7 @@ export function createApiReplay(parts: ReplayParts): Route {
       };
       return await replay(query, { max, asker: { ...from, who: asked.by, role: "api" } });
     } catch (error) {
+      if (error instanceof ReplayStoppedError) return { stopped: error.message, ...error.result };
       if (error instanceof ReplayTooLargeError || error instanceof ReplayNameError)
         return { refused: error.message };
       throw error;

@@ -2,19 +2,16 @@ import { rememberAnswers } from "./designer-cloud/remember-answers.ts";
 import { foreseeReplay, type Foreseen, type ReplayDeps } from "./processors/foresee-replay.ts";
 import type { ReplayChoice } from "./processors/foresee-replayed-task.ts";
 import type { JudgeDeps } from "./processors/judge-job-group.ts";
-import { type CarryOutDeps, replayJobGroup } from "./processors/replay-job-group.ts";
 import { type ReplayLine, summariseReplay } from "./processors/replay-line.ts";
 import { listFinishedSince } from "./producers/list-finished.ts";
-import { type Audit, type AuditLog, carryOut } from "./queues/audit-store.ts";
+import type { Audit, AuditLog } from "./queues/audit-store.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
 import { createGroupIndex } from "./queues/group-index.ts";
-import { publishQueue } from "./queues/names.ts";
 import { createReplayStore } from "./queues/replay-store.ts";
 import type { Asker } from "./relay-audit.ts";
 import { type Asks, judgeDepsOf } from "./relay-check.ts";
-import { type Core, refreshSummary } from "./relay-core.ts";
-import type { PublishPlan } from "./rules/model.ts";
-import { taskId, taskKey } from "./rules/task-identity.ts";
+import type { Core } from "./relay-core.ts";
+import { createAct, ReplayStoppedError, tellStopped } from "./relay-replay-act.ts";
 
 /** Job groups by their ids, or by when they finished on the platform, in epoch milliseconds. */
 export interface ReplayQuery extends ReplayChoice {
@@ -73,25 +70,16 @@ const NAMES_MAX = 10_000;
 const PAGE = 500;
 /** A job group may be reported before it finished; so long before the window its first report is looked for. */
 const REPORTED_BEFORE_MS = 24 * 60 * 60_000;
-/** The job of a task that has just ended may still be held by the worker that ended it. */
-const REMOVE_TRIES = 20;
-const REMOVE_EVERY_MS = 100;
-
 /**
  * Replays job groups, after all were looked at. A dry run ends there; else each is replayed as far as its record is still
- * as it was then. Rejects with `ReplayTooLargeError` or `ReplayNameError` before anything is done.
+ * as it was then. Rejects with `ReplayTooLargeError` or `ReplayNameError` before anything is done, and with
+ * `ReplayStoppedError` when it came to no end.
  */
 export function createReplay(parts: ReplayParts): Replay {
   const { core, records, rulesFile, asks } = parts;
   const redis = core.connections.ingest;
   const store = createReplayStore(redis, core.keys, parts.retentionMs);
-  const acting: CarryOutDeps = {
-    records,
-    store,
-    fanOut: core.fanOut,
-    removeJob: (plan) => removeJob(core, plan),
-    now: Date.now,
-  };
+  const act = createAct(parts, store);
   const deps = (): ReplayDeps => ({
     judge: withNames(judgeDepsOf(core, records, rulesFile, asks)),
     platform: core.platform.pastGate,
@@ -112,37 +100,25 @@ export function createReplay(parts: ReplayParts): Replay {
     );
     const meant = foreseen.filter((one) => isWithin(one, query)).toSorted(byEnd);
     const lines: ReplayLine[] = [];
-    const acts = meant.filter(({ steps }) => steps.some(({ act }) => act)).length;
+    const acts = meant.filter(({ steps }) => steps.some((step) => step.act)).length;
+    const result = (): ReplayResult => ({ dryRun, summary: summariseReplay(lines, dryRun), lines });
     let acted = 0;
     for (const one of meant) {
-      const willAct = !dryRun && one.steps.some(({ act }) => act);
+      const willAct = !dryRun && one.steps.some((step) => step.act);
       if (!willAct) {
         lines.push(...one.steps.map(({ line }) => ({ ...line, ...(!dryRun && { done: false }) })));
         continue;
       }
-      lines.push(...(await act(one, query, asker)));
-      await refreshSummary(core, one.jobGroupId);
+      try {
+        lines.push(...(await act(one, query, asker)));
+      } catch (error) {
+        const words = tellStopped(one.jobGroupId, acts - acted - 1, error);
+        throw new ReplayStoppedError(words, result(), error);
+      }
       onProgress?.("replayed", ++acted, acts);
     }
-    return { dryRun, summary: summariseReplay(lines, dryRun), lines };
+    return result();
   };
-
-  function act(one: Foreseen, query: ReplayQuery, asker: Asker): Promise<ReplayLine[]> {
-    const { reason, by, force } = query;
-    const entry = {
-      ...asker,
-      action: force ? "replay: force" : "replay",
-      jobGroupId: one.jobGroupId,
-      ...(reason !== undefined && { reason }),
-    };
-    return carryOut(
-      parts.audit,
-      entry,
-      parts.log,
-      () => replayJobGroup(one, query, by, acting),
-      (lines) => ({ outcome: "done", detail: summariseReplay(lines, false) }),
-    );
-  }
 }
 
 /** Asks for each recipe and flow once in a replay, not for each of its job groups. */
@@ -230,13 +206,4 @@ async function findJobGroups({ core, records }: ReplayParts, query: ReplayQuery)
     }
   } while (before !== undefined);
   return [...ids];
-}
-
-async function removeJob({ queues }: Core, plan: PublishPlan): Promise<void> {
-  const id = taskId(plan.jobGroupId, taskKey(plan));
-  for (let i = 0; i < REMOVE_TRIES; i++) {
-    // 0: its worker has not let go of it. If it never does, the sweep brings the task on.
-    if ((await queues.of(publishQueue(plan.target)).remove(id)) === 1) return;
-    await new Promise((resolve) => setTimeout(resolve, REMOVE_EVERY_MS));
-  }
 }

@@ -43,8 +43,8 @@ Examples:
   publish-relay replay --since 2026-11-24T08:00:00Z --until 2026-11-24T10:00:00Z --target sales
   publish-relay replay 31 --force --reason "the table was emptied by mistake" --yes
 
-Ends with 1, after all that could be done, when something is refused or no rule matches a job group that
-was named.
+Ends with 1, after all that could be done, when something is refused (also when it changed after it was
+looked at), no rule matches a job group that was named, or Redis went away: what was done is told then.
 ${EXIT_CODES}`,
     )
     .action((ids: number[], options: Given, command: Command) => {

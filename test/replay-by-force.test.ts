@@ -51,7 +51,7 @@ test("a forced replay that is killed in the middle and asked for again sends eac
   const asked = { jobGroupIds: ids, force: true, reason };
   const dry = await replay(site, asked);
   const again = await replay(site, { ...asked, yes: true });
-  expect(again.lines.map(({ done: _, ...line }) => line)).toEqual(dry.lines);
+  expect(again.lines.map(({ done: _done, ...line }) => line)).toEqual(dry.lines);
   expect([dry.ok, again.ok]).toEqual([true, true]);
   const before = again.lines.filter(({ does }) => does === "nothing");
   expect(before.length).toBeGreaterThan(0);

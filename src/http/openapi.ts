@@ -181,7 +181,7 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
         ...BODY_PROBLEMS,
         413: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
         422: `There are more than ${MAX_REPLAYED} job groups in it, or the rules have no such rule or target. Nothing was done.`,
-        503: `${AWAY} Part of it may be done; asking for the same again is safe (by force, with its key or reason).`,
+        503: `${AWAY} Part of it may be done: then the problem has dryRun, summary and lines too, which tell of that. Asking for the same again is safe (by force, with its key or reason).`,
       }),
     },
   },

@@ -18,8 +18,8 @@ export interface ReplayAsked
   readonly by: string;
 }
 
-/** What came of it; `refused`: nothing was done, and the words say what to change. */
-type ReplayAnswer = { readonly dryRun: boolean } | { readonly refused: string };
+/** What came of it; `refused`: nothing was done, and the words say what to change; `stopped`: it came to no end. */
+type ReplayAnswer = { readonly dryRun: boolean; readonly stopped?: string } | { readonly refused: string };
 
 /** Tells what a replay would do, or does it. At most `max` job groups. */
 export type Replay = (asked: ReplayAsked, from: AskedFrom, max: number) => Promise<ReplayAnswer>;
@@ -67,7 +67,11 @@ export async function replay({ req, res, token, asked }: Call, body: Buffer, run
     MAX_REPLAYED,
   );
   if ("refused" in answer) return sendProblem(res, { status: 422, detail: answer.refused });
-  sendJson(res, answer.dryRun ? 200 : 202, answer, { "cache-control": "no-store" });
+  const { stopped, ...told } = answer;
+  if (stopped !== undefined) {
+    return sendProblem(res, { status: 503, detail: `${stopped}.`, headers: { "retry-after": "2" } }, told);
+  }
+  sendJson(res, answer.dryRun ? 200 : 202, told, { "cache-control": "no-store" });
 }
 
 function timeOf(text: string): number {
