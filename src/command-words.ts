@@ -1,4 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
+import { runKey } from "./http/run-schema.ts";
 import { wrapped } from "./look.ts";
 import { NO_REASON, saysSomething } from "./producers/reason.ts";
 
@@ -33,6 +34,13 @@ export function notEmpty(text: string): string {
 export function reason(text: string): string {
   if (!saysSomething(text)) throw new InvalidArgumentError(`It ${NO_REASON}.`);
   return text.trim();
+}
+
+/** What names a call, so that asking again does nothing twice. */
+export function key(text: string): string {
+  const parsed = runKey.safeParse(text);
+  if (!parsed.success) throw new InvalidArgumentError("It must have 1 to 200 characters of ASCII.");
+  return parsed.data;
 }
 
 /** An id: a whole number from 1. */

@@ -3,18 +3,15 @@ import { foreseeAll, type ForeseeAllOptions } from "./foresee-all.ts";
 import type { Foreseen, ReplayDeps } from "./processors/foresee-replay.ts";
 import type { ReplayChoice } from "./processors/foresee-replayed-task.ts";
 import type { JudgeDeps } from "./processors/judge-job-group.ts";
-import { type CarryOutDeps, replayJobGroup } from "./processors/replay-job-group.ts";
 import { type ReplayLine, summariseReplay } from "./processors/replay-line.ts";
-import { type Audit, type AuditLog, carryOut } from "./queues/audit-store.ts";
+import type { Audit, AuditLog } from "./queues/audit-store.ts";
 import type { CompletionRecords } from "./queues/completion-record.ts";
-import { publishQueue } from "./queues/names.ts";
 import { createReplayStore } from "./queues/replay-store.ts";
 import type { Asker } from "./relay-audit.ts";
 import { type Asks, judgeDepsOf } from "./relay-check.ts";
-import { type Core, refreshSummary } from "./relay-core.ts";
+import type { Core } from "./relay-core.ts";
+import { createAct, ReplayStoppedError, tellStopped } from "./relay-replay-act.ts";
 import { findReplayed } from "./replayed-job-groups.ts";
-import type { PublishPlan } from "./rules/model.ts";
-import { taskId, taskKey } from "./rules/task-identity.ts";
 
 /** Job groups by their ids, or by when they finished on the platform, in epoch milliseconds. */
 export interface ReplayQuery extends ReplayChoice {
@@ -68,25 +65,17 @@ export interface ReplayParts {
 
 const NAMES_MS = 60_000;
 const NAMES_MAX = 10_000;
-/** The job of a task that has just ended may still be held by the worker that ended it. */
-const REMOVE_TRIES = 20;
-const REMOVE_EVERY_MS = 100;
 
 /**
  * Replays job groups, after all were looked at. A dry run ends there; else each is replayed as far as its record is still
- * as it was then. Rejects with `ReplayTooLargeError` or `ReplayNameError` before anything is done.
+ * as it was then. Rejects with `ReplayTooLargeError` or `ReplayNameError` before anything is done, and with
+ * `ReplayStoppedError` when it came to no end.
  */
 export function createReplay(parts: ReplayParts): Replay {
   const { core, records, rulesFile, asks } = parts;
   const redis = core.connections.ingest;
   const store = createReplayStore(redis, core.keys, parts.retentionMs);
-  const acting: CarryOutDeps = {
-    records,
-    store,
-    fanOut: core.fanOut,
-    removeJob: (plan) => removeJob(core, plan),
-    now: Date.now,
-  };
+  const act = createAct(parts, store);
   const deps = (): ReplayDeps => ({
     judge: withNames(judgeDepsOf(core, records, rulesFile, asks)),
     platform: core.platform.pastGate,
@@ -110,37 +99,25 @@ export function createReplay(parts: ReplayParts): Replay {
     });
     const meant = foreseen.filter((one) => isWithin(one, query)).toSorted(byEnd);
     const lines: ReplayLine[] = [];
-    const acts = meant.filter(({ steps }) => steps.some(({ act }) => act)).length;
+    const acts = meant.filter(({ steps }) => steps.some((step) => step.act)).length;
+    const result = (): ReplayResult => ({ dryRun, summary: summariseReplay(lines, dryRun), lines });
     let acted = 0;
     for (const one of meant) {
-      const willAct = !dryRun && one.steps.some(({ act }) => act);
+      const willAct = !dryRun && one.steps.some((step) => step.act);
       if (!willAct) {
         lines.push(...one.steps.map(({ line }) => ({ ...line, ...(!dryRun && { done: false }) })));
         continue;
       }
-      lines.push(...(await act(one, query, asker)));
-      await refreshSummary(core, one.jobGroupId);
+      try {
+        lines.push(...(await act(one, query, asker)));
+      } catch (error) {
+        const words = tellStopped(one.jobGroupId, acts - acted - 1, error);
+        throw new ReplayStoppedError(words, result(), error);
+      }
       onProgress?.("replayed", ++acted, acts);
     }
-    return { dryRun, summary: summariseReplay(lines, dryRun), lines };
+    return result();
   };
-
-  function act(one: Foreseen, query: ReplayQuery, asker: Asker): Promise<ReplayLine[]> {
-    const { reason, by, force } = query;
-    const entry = {
-      ...asker,
-      action: force ? "replay: force" : "replay",
-      jobGroupId: one.jobGroupId,
-      ...(reason !== undefined && { reason }),
-    };
-    return carryOut(
-      parts.audit,
-      entry,
-      parts.log,
-      () => replayJobGroup(one, query, by, acting),
-      (lines) => ({ outcome: "done", detail: summariseReplay(lines, false) }),
-    );
-  }
 }
 
 /** Asks for each recipe and flow once in a replay, not for each of its job groups. */
@@ -182,13 +159,4 @@ function checkNames({ rule, target }: ReplayChoice, { rules }: Core): void {
     throw new ReplayNameError(`There is no rule ${JSON.stringify(rule)} in the rules in force`);
   if (target !== undefined && !current.targets.some(({ name }) => name === target))
     throw new ReplayNameError(`There is no target ${JSON.stringify(target)} in the rules in force`);
-}
-
-async function removeJob({ queues }: Core, plan: PublishPlan): Promise<void> {
-  const id = taskId(plan.jobGroupId, taskKey(plan));
-  for (let i = 0; i < REMOVE_TRIES; i++) {
-    // 0: its worker has not let go of it. If it never does, the sweep brings the task on.
-    if ((await queues.of(publishQueue(plan.target)).remove(id)) === 1) return;
-    await new Promise((resolve) => setTimeout(resolve, REMOVE_EVERY_MS));
-  }
 }

@@ -7,6 +7,7 @@ import type { ReplayLine } from "./processors/replay-line.ts";
 import { createAudit } from "./queues/audit-store.ts";
 import { createCompletionRecords } from "./queues/completion-record.ts";
 import { reachRedis } from "./reach-redis.ts";
+import { ReplayStoppedError } from "./relay-replay-act.ts";
 import { createReplay, type ReplayOptions, ReplayNameError, type ReplayResult } from "./relay-replay.ts";
 import { withCore } from "./with-core.ts";
 
@@ -21,6 +22,8 @@ export interface ReplayArguments {
   readonly failed: boolean;
   readonly force: boolean;
   readonly reason?: string;
+  /** Names a replay by force; default: the reason. */
+  readonly key?: string;
   /** False: a dry run. */
   readonly yes: boolean;
   readonly json: boolean;
@@ -30,7 +33,7 @@ export interface ReplayArguments {
 
 /**
  * Replays job groups, or tells what that would come to, whether the relay runs or not. Not `ok` when something is
- * refused or not known, or a job group that was named matches no rule. Throws when Redis does not answer, and `ConfigError` for a
+ * refused or not known, or a job group that was named matches no rule, or it came to no end. Throws when Redis does not answer, and `ConfigError` for a
  * rule or target that is not there.
  */
 export async function runReplay(
@@ -57,12 +60,18 @@ export async function runReplay(
       log,
     });
     const asker = { who, role: "command line", from: hostname() } as const;
+    let stopped: string | undefined;
     const result = await replay({ ...query, by: who, dryRun: !yes }, { max: Infinity, asker, ...told }).catch(
-      asUsage,
+      (error: unknown) => {
+        if (!(error instanceof ReplayStoppedError)) return asUsage(error);
+        stopped = error.message;
+        return error.result;
+      },
     );
+    const all = { ...result, ...(stopped !== undefined && { stopped }) };
     return {
-      text: json ? JSON.stringify(result, undefined, 2) : tellReplay(result, look),
-      ok: isGood(result, args),
+      text: json ? JSON.stringify(all, undefined, 2) : tellReplay(all, look),
+      ok: stopped === undefined && isGood(result, args),
     };
   });
 }
@@ -78,12 +87,16 @@ function isGood({ lines }: ReplayResult, { jobGroupIds }: ReplayArguments): bool
 }
 
 /** A replay for people: a row for each task, then what it comes to. */
-function tellReplay({ dryRun, summary, lines }: ReplayResult, look: Look): string {
+function tellReplay(
+  { dryRun, summary, lines, stopped }: ReplayResult & { readonly stopped?: string },
+  look: Look,
+): string {
   const head = ["job group", "target", "table", "action", "state", dryRun ? "with --yes" : "done", "words"];
   const rows = lines.map((line) => rowOf(line, dryRun));
   const end = `${summary}.${dryRun ? ` This was a dry run: ${look.paint("bold", "--yes")} does it.` : ""}`;
   const told = table("Replay", head, rows, look).slice(2);
-  return [...told, ...(told.length > 0 ? [""] : []), ...wrapped([end], look)].join("\n");
+  const after = [end, ...(stopped === undefined ? [] : [look.paint("bad", `${stopped}.`)])];
+  return [...told, ...(told.length > 0 ? [""] : []), ...wrapped(after, look)].join("\n");
 }
 
 const STYLES: Readonly<Record<ReplayLine["state"], Style>> = {

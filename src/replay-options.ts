@@ -1,5 +1,5 @@
 import { type Command, InvalidArgumentError } from "commander";
-import { EXIT_CODES, helpText, notEmpty, reason, wholeNumber } from "./command-words.ts";
+import { EXIT_CODES, helpText, key, notEmpty, reason, wholeNumber } from "./command-words.ts";
 import { moment } from "./producers/moment.ts";
 import type { ReplayArguments } from "./replay-command.ts";
 
@@ -19,6 +19,11 @@ export function addReplay(
     .option("--failed", "only tasks that failed", false)
     .option("--force", "send again what is published already", false)
     .option("--reason <text>", "why; it is kept with each task", reason)
+    .option(
+      "--key <text>",
+      "names a replay by force: the same key sends no task twice (default: the reason)",
+      key,
+    )
     .option("--by <name>", "who asks (default: the user of this machine)", notEmpty)
     .option("--yes", "do it", false)
     .option("--json", "for scripts: what POST /v1/replays answers", false)
@@ -29,7 +34,8 @@ Goes by the rules in force, also for tasks that failed by older ones. Without --
 again. Replayed tasks stand behind all that come by themselves.
 
 --force on load, create and createAndLoad needs --reason: load appends, so the rows will be in the table
-twice. What is parked is never replayed: decide it with publish-relay resolve.
+twice. A task that had a forced replay of the same --key (without one, of the same reason) is left alone:
+so one that was cut off is asked for again in the same words. What is parked is never replayed: decide it with publish-relay resolve.
 
 Examples:
   publish-relay replay 31 32
@@ -37,8 +43,8 @@ Examples:
   publish-relay replay --since 2026-11-24T08:00:00Z --until 2026-11-24T10:00:00Z --target sales
   publish-relay replay 31 --force --reason "the table was emptied by mistake" --yes
 
-Ends with 1, after all that could be done, when something is refused or no rule matches a job group that
-was named.
+Ends with 1, after all that could be done, when something is refused (also when it changed after it was
+looked at) or not known, no rule matches a job group that was named, or Redis went away: what was done is told then.
 ${EXIT_CODES}`),
     )
     .action((ids: number[], options: Given, command: Command) => {

@@ -1,7 +1,7 @@
 import { type Command, InvalidArgumentError, Option } from "commander";
-import { EXIT_CODES, helpText, notEmpty, wholeNumber } from "./command-words.ts";
+import { EXIT_CODES, helpText, key, notEmpty, wholeNumber } from "./command-words.ts";
 import type { ConnectionsArguments } from "./connections-command.ts";
-import { RUN_FORMATS, runBody, runKey } from "./http/run-schema.ts";
+import { RUN_FORMATS, runBody } from "./http/run-schema.ts";
 import type { InitArguments } from "./init-command.ts";
 import { parseDuration } from "./rules/duration.ts";
 import type { RunArguments } from "./run-command.ts";
@@ -137,10 +137,4 @@ function parameter(text: string, before: Readonly<Record<string, string>>): Reco
     throw new InvalidArgumentError("It must be like country=Germany.");
   if (Object.hasOwn(before, name)) throw new InvalidArgumentError(`${name} is given twice.`);
   return { ...before, [name]: value };
-}
-
-function key(text: string): string {
-  const parsed = runKey.safeParse(text);
-  if (!parsed.success) throw new InvalidArgumentError("It must have 1 to 200 characters of ASCII.");
-  return parsed.data;
 }

@@ -177,7 +177,10 @@ describe("what stands before a PUT", () => {
   });
 
   it("is clear for what may be repeated, even so", async () => {
-    expect(await explain([job(7, "Complete")], [], { plan: planTo("upsert") })).toEqual({ is: "clear" });
+    expect(await explain([job(7, "Complete")], [], { plan: planTo("upsert") })).toEqual({
+      is: "clear",
+      unexplained: [7],
+    });
   });
 
   it("counts publishes that are older than the job group's end as its own, unless they wrote the table", async () => {

@@ -221,6 +221,26 @@ test.each([
   expect(code).toBe(2);
 });
 
+test.each([
+  [
+    "a job group that is not there",
+    undefined,
+    /^the platform does not know job group 99999: is it the right id/,
+  ],
+  [
+    "one that was cancelled",
+    "Canceled",
+    /^it has nothing to publish: job group \d+ canceled on the platform$/,
+  ],
+  ["one that runs", "InProgress", /^Job group \d+ is "InProgress": replay it when it has ended$/],
+] as const)("a replay says of %s what it means for a replay, which looks once", async (_, status, words) => {
+  const site = await open();
+  await site.start();
+  const id = status === undefined ? 99_999 : site.simulator.createJobGroup({ status });
+  const { lines } = await replay(site, { jobGroupIds: [id] });
+  expect(lines).toMatchObject([{ state: "refused", words: expect.stringMatching(words) }]);
+});
+
 test("a replay is read as it was given", async () => {
   const { output } = await runCommand(["replay", "31", "32", "--target", "sales", "--failed", "--yes"]);
   expect(output).toBe(
@@ -237,6 +257,9 @@ test("what hangs on a name that the platform does not tell is refused, and nothi
   const { lines, ok } = await replay(site, { jobGroupIds: [id], yes: true });
   expect(ok).toBe(false);
   expect(lines.map(({ state, does }) => `${state} -> ${does}`)).toEqual(["refused -> nothing"]);
-  expect(lines[0]?.words).toContain("name");
+  expect(lines[0]?.words).toMatch(
+    /^Rule "orders" cannot be judged .* no name .*To mend it, give it a name .*then replay/,
+  );
+  expect(lines[0]?.words).not.toContain("would");
   expect(await site.tasks(id)).toEqual([]);
 });

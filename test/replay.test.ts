@@ -241,23 +241,31 @@ test("who replayed a task, and why, is kept with it", async () => {
   });
 });
 
-test("when the platform does not tell which table was written, what may be there is sent by force alone", async () => {
-  const site = await open({ outputTables: "none" });
-  const id = site.simulator.createJobGroup();
-  const relay = await site.start();
-  await relay.report(id);
-  await site.ended(id, 2);
-  await evictRecord(site, id, TARGETS);
-  const asked = { jobGroupIds: [id], target: "sales" };
-  const plain = await replay(site, { ...asked, yes: true });
-  expect(inShort(plain.lines)).toEqual(["sales refused -> nothing"]);
-  expect(plain.lines[0]?.words).toContain("does not say which table it wrote");
-  expect(site.puts(id)).toHaveLength(2);
-  const forced = await replay(site, { ...asked, force: true, reason: "counted: no rows", yes: true });
-  expect(inShort(forced.lines)).toEqual(["sales new -> publish"]);
-  await allEnded(site, [id]);
-  expect(site.puts(id)).toHaveLength(3);
-});
+test.each([
+  ["sales", "load", "does not say which table it wrote"],
+  ["finance", "truncateAndLoad", "it may be published already"],
+])(
+  "when the platform does not tell which table was written, what may be in %s is sent by force alone (%s)",
+  async (target, _, words) => {
+    const site = await open({ outputTables: "none" });
+    const id = site.simulator.createJobGroup();
+    const relay = await site.start();
+    await relay.report(id);
+    await site.ended(id, 2);
+    await evictRecord(site, id, TARGETS);
+    const asked = { jobGroupIds: [id], target };
+    const plain = await replay(site, { ...asked, yes: true });
+    expect(inShort(plain.lines)).toEqual([`${target} refused -> nothing`]);
+    expect(plain.ok).toBe(false);
+    expect(plain.lines[0]?.words).toContain(words);
+    expect(site.puts(id)).toHaveLength(2);
+    const forced = await replay(site, { ...asked, force: true, reason: "counted: no rows", yes: true });
+    expect(inShort(forced.lines)).toEqual([`${target} new -> publish`]);
+    expect(forced.lines[0]?.words).toContain("sent again by force");
+    await allEnded(site, [id]);
+    expect(site.puts(id)).toHaveLength(3);
+  },
+);
 
 test("what is sent again by force and refused by the platform ends as failed: nothing was written", async () => {
   const site = await openSite({ rules: RULES, simulator: { settings: { publishMs: 20 } } });

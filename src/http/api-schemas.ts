@@ -131,6 +131,7 @@ const task = z
           outcome: z.string(),
           by: z.string(),
           reason: z.string(),
+          key: z.string().optional().meta({ description: "What a replay by force was named with." }),
           at: z.int().meta({ description: "Epoch milliseconds." }),
         }),
       )

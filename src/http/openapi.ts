@@ -167,7 +167,12 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
   "POST /v1/replays": {
     operationId: "replay",
     summary: "Publish job groups again, on purpose",
-    description: `A dry run unless dryRun is false: tells for each task what would be done. Without force nothing is published again. Replayed tasks stand behind all others. At most ${MAX_REPLAYED} job groups. While the platform's quota is used up it is waited for, at most 20 s; what cannot be told then is unknown. No idempotency key is needed: what was replayed stands in the record, and is left alone the next time (by force, it is sent again).`,
+    description: `A dry run unless dryRun is false: tells for each task what would be done. Without force nothing is published again. Replayed tasks stand behind all others. At most ${MAX_REPLAYED} job groups. While the platform's quota is used up it is waited for, at most 20 s; what cannot be told then is unknown. Asking again is safe: what was replayed stands in the record and is left alone the next time; by force, when it has the same key, or without one the same reason (with neither, what may be repeated is sent again).`,
+    requestParams: {
+      header: z.object({
+        "Idempotency-Key": runKey.optional().meta({ description: "As idempotencyKey; bare or in quotes." }),
+      }),
+    },
     requestBody: { required: true, content: { "application/json": { schema: replayBody } } },
     responses: {
       200: json("A dry run: what would be done.", replayed),
@@ -176,7 +181,7 @@ const OPERATIONS: Readonly<Record<RouteName, ZodOpenApiOperationObject>> = {
         ...BODY_PROBLEMS,
         413: `The body is larger than ${MAX_BODY_BYTES} bytes.`,
         422: `There are more than ${MAX_REPLAYED} job groups in it, or the rules have no such rule or target. Nothing was done.`,
-        503: `${AWAY} Part of it may be done; asking again is safe without force.`,
+        503: `${AWAY} Part of it may be done: then the problem has dryRun, summary and lines too, which tell of that. Asking for the same again is safe (by force, with its key or reason).`,
       }),
     },
   },

@@ -1,6 +1,7 @@
 import { z } from "zod";
 import { NO_REASON, saysSomething } from "../producers/reason.ts";
 import { moment } from "../producers/moment.ts";
+import { runKey } from "./run-schema.ts";
 
 /** A call may have so many job groups. */
 export const MAX_REPLAYED = 1_000;
@@ -41,6 +42,10 @@ export const replayBody = z
       .optional()
       .meta({ description: "Kept with each task." }),
     dryRun: z.boolean().default(true).meta({ description: "false does it." }),
+    idempotencyKey: runKey.optional().meta({
+      description:
+        "Names a replay by force: the same key sends no task twice by force. The header Idempotency-Key does the same; without both, the reason is its name. Without force it has no meaning, for nothing is sent twice.",
+    }),
     by: z.string().trim().min(1).max(100).optional().meta({ description: "Who asks." }),
   })
   .refine(({ jobGroupIds, since }) => (jobGroupIds === undefined) !== (since === undefined), {

@@ -1,11 +1,12 @@
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { z } from "zod";
 import { newRunKey } from "../producers/execution-id.ts";
-import { type Problem, sendJson, sendProblem } from "../producers/problem.ts";
+import { sendJson, sendProblem } from "../producers/problem.ts";
 import { parseJson } from "../producers/read-body.ts";
 import type { AskedFrom } from "./decision.ts";
+import { keyOf } from "./idempotency-key.ts";
 import { answerOf, type RunOutcome } from "./run-answer.ts";
-import { runBody, runKey } from "./run-schema.ts";
+import { runBody } from "./run-schema.ts";
 
 /** A run as it was asked for. */
 export interface RunAsked extends Omit<z.output<typeof runBody>, "idempotencyKey"> {
@@ -36,33 +37,10 @@ export async function run({ req, res, token, asked }: Call, body: Buffer, runIt:
     return sendProblem(res, { status: 400, detail: `${issues}. ${HINT}` });
   }
   const { idempotencyKey: inBody, ...rest } = parsed.data;
-  const inHeader = readKeyHeader(req.headersDistinct["idempotency-key"]);
-  if (typeof inHeader === "object") return sendProblem(res, inHeader);
-  if (inHeader !== undefined && inBody !== undefined && inBody !== inHeader) {
-    return sendProblem(res, {
-      status: 400,
-      detail: "idempotencyKey and the header Idempotency-Key differ: send one of them.",
-    });
-  }
-  const key = inHeader ?? inBody ?? newRunKey();
+  const named = keyOf(req, inBody);
+  if (typeof named === "object") return sendProblem(res, named);
+  const key = named ?? newRunKey();
   const answer = answerOf(await runIt({ ...rest, key }, { ...asked, who: `API token ${token}` }), key);
   if ("problem" in answer) return sendProblem(res, answer.problem, answer.members);
   sendJson(res, 202, answer.started, { "cache-control": "no-store" });
-}
-
-/**
- * The key of the header: a string in quotes, as draft-ietf-httpapi-idempotency-key-header has it, or bare, as most
- * send it; both are the same key.
- */
-function readKeyHeader(values: readonly string[] | undefined): string | Problem | undefined {
-  if (values === undefined) return undefined;
-  const [text = "", ...more] = values;
-  if (more.length > 0)
-    return { status: 400, detail: "The header Idempotency-Key stands there more than once: send one key." };
-  const quoted = /^"((?:[^"\\]|\\["\\])*)"$/.exec(text)?.[1];
-  const parsed = runKey.safeParse(quoted?.replaceAll(/\\(.)/g, "$1") ?? text);
-  if (parsed.success && (quoted !== undefined || !text.startsWith('"'))) return parsed.data;
-  const detail =
-    "The header Idempotency-Key must have 1 to 200 characters of ASCII, bare or as a string in quotes.";
-  return { status: 400, detail };
 }

@@ -6,8 +6,11 @@ import { isListed, listsEveryPublish } from "./outputs.ts";
 import type { OutputTable, PlatformJob } from "./publish-task.ts";
 
 export type Baseline =
-  /** Every publish job is explained, and none put these results into the table. */
-  | { readonly is: "clear" }
+  /**
+   * Every publish job is explained, and none put these results into the table. Or the action may be repeated: then the
+   * `unexplained` may have.
+   */
+  | { readonly is: "clear"; readonly unexplained?: readonly number[] }
   /** Somebody else's publish of this job group is under way. */
   | { readonly is: "running"; readonly jobId: number }
   /** The results are in the table already. */
@@ -33,7 +36,7 @@ export async function judgeBaseline({
   siblings: ask,
   listTables,
 }: Standing): Promise<
-  Exclude<Baseline, { is: "clear" }> | { readonly is: "clear"; readonly jobIds: number[] }
+  Exclude<Baseline, { is: "clear" }> | (Extract<Baseline, { is: "clear" }> & { readonly jobIds: number[] })
 > {
   const jobs = listed.filter(({ jobType }) => jobType === "publish");
   const jobIds = jobs.map(({ id }) => id);
@@ -104,7 +107,7 @@ export async function explainBaseline(question: BaselineQuestion): Promise<Basel
 
   const allComplete = question.jobs.filter(({ status }) => status === "Complete").length;
   if (listed === "no" && listsEveryPublish(tables, allComplete)) return { is: "clear" };
-  if (REPEATABLE_ACTIONS.includes(plan.action)) return { is: "clear" };
+  if (REPEATABLE_ACTIONS.includes(plan.action)) return { is: "clear", unexplained: jobIds };
   const words = `publish job ${jobIds.join(", ")} is not in this relay's record, and the platform does not say which table it wrote; "${plan.action}" again could double the rows`;
   return { is: "cannot-tell", words };
 }

@@ -65,7 +65,7 @@ async function stepsOf(
   if (typeof deps.judge.rules === "string") return whole("refused", deps.judge.rules);
   if (!look.answered)
     return whole("unknown", `not known: ${look.words}; do it again once the platform tells it`);
-  if (look.blocked !== undefined) return whole("refused", look.blocked);
+  if (look.blockedNow !== undefined) return whole("refused", look.blockedNow);
 
   const made = new Map(planned.map(({ plan }) => [taskKey(plan), plan]));
   const unsure = new Map(planned.map((one) => [taskKey(one.plan), unsureOf(one)]));
@@ -85,9 +85,13 @@ async function stepsOf(
   if (choice.failed || isNarrowed(choice)) return steps;
   if (steps.length > 0) return [...steps, ...notes.flatMap((words) => whole("note", words))];
   const why = notes.length > 0 ? notes.join("; ") : "no rule matches it";
-  if (isUnsure(judged)) return whole("refused", judged.words);
+  if (isUnsure(judged)) return whole("refused", tellUntold(judged));
   return whole(notes.length > 0 ? "refused" : "no-rule", why);
 }
+
+/** A replay looks once: what the platform does not tell is to be mended before the next. */
+const tellUntold = ({ untold, words }: Judged): string =>
+  untold ? `${untold.words}. To mend it, ${untold.advice}; then replay it again` : words;
 
 const unsureOf = ({ state, words, unsure }: JudgedTask): string | undefined =>
   state === "held back" ? words : unsure;

@@ -1,10 +1,11 @@
 import type { RecordedTask } from "../queues/completion-record.ts";
 import type { NewerInTable, ReplayStore } from "../queues/replay-store.ts";
-import { type Action, type PublishPlan, REPEATABLE_ACTIONS } from "../rules/model.ts";
+import { type PublishPlan, REPEATABLE_ACTIONS } from "../rules/model.ts";
 import { taskId, taskKey } from "../rules/task-identity.ts";
 import { judgeBaseline } from "./explain-baseline.ts";
 import { hasJobEnded } from "./job-status.ts";
 import type { OutputTable, PlatformJob } from "./publish-task.ts";
+import { forcedAs, meaningOf, nameOfReplay, tellDone } from "./replay-by-force.ts";
 import { lineOf, type ReplayLine } from "./replay-line.ts";
 
 /** What is to be done with a task. */
@@ -28,6 +29,8 @@ export interface ReplayChoice {
   /** What is published already is sent again. */
   readonly force: boolean;
   readonly reason?: string;
+  /** Names a replay by force; by default its reason does. */
+  readonly key?: string;
 }
 
 export interface ReplayStep {
@@ -70,6 +73,7 @@ export async function foreseeTask({ plan, task, unsure }: Asked, around: Around)
   const left = (state: ReplayLine["state"], words: string): ReplayStep => ({
     line: lineOf(known.jobGroupId, state, "nothing", words, known),
   });
+  const done = around.choice.force ? forcedAs(task?.record, nameOfReplay(around.choice)) : undefined;
   switch (stands) {
     case "planned":
       return left("waiting", "it waits for its turn: left alone");
@@ -85,6 +89,7 @@ export async function foreseeTask({ plan, task, unsure }: Asked, around: Around)
     case "superseded":
       return left("superseded", `${task?.record.words ?? "a newer job group was published"}: left alone`);
     case "published":
+      if (done) return left("published", tellDone(done));
       if (!around.choice.force) return left("published", `${when(task)}: left alone`);
       break;
     case "failed":
@@ -94,7 +99,13 @@ export async function foreseeTask({ plan, task, unsure }: Asked, around: Around)
   if (!plan) return left("refused", `it is ${stands}, and the rules in force do not make it any more`);
   if (unsure !== undefined) return left("refused", unsure);
   try {
-    return await foreseeSend({ plan, shown: task, state: stands ?? "new" }, around, left);
+    // What this very replay has sent by force already is, from then on, sent by no force.
+    const force = around.choice.force && !done;
+    return await foreseeSend(
+      { plan, shown: task, state: stands ?? "new" },
+      { ...around, choice: { ...around.choice, force } },
+      left,
+    );
   } catch (error) {
     return left("unknown", `not known: ${around.wordsOf(error)}; do it again once the platform tells it`);
   }
@@ -130,6 +141,10 @@ async function foreseeSend(one: Sendable, around: Around, left: Left): Promise<R
   });
   switch (verdict.is) {
     case "clear":
+      if (verdict.unexplained) {
+        if (choice.force) return foreseeAgain(one, listed, around, left);
+        return left("refused", tellUnexplained(verdict.unexplained));
+      }
       return sent(one, "publish", state === "failed" ? tellFailed(shown) : "not published yet");
     case "running":
       return left("refused", tellRunning(verdict.jobId));
@@ -151,32 +166,19 @@ function foreseeAgain(
   { choice, recorded }: Around,
   left: Left,
 ): ReplayStep {
-  const { plan } = one;
+  const { plan, shown } = one;
+  const meaning = meaningOf(plan.action, shown?.record);
   const owned = recorded.flatMap(({ record }) => record.publishJobs);
   const strange = listed.filter(({ id, jobType }) => jobType === "publish" && !owned.includes(id));
   const running = strange.find(({ status }) => !hasJobEnded(status));
   if (running) return left("refused", tellRunning(running.id));
   const repeatable = REPEATABLE_ACTIONS.includes(plan.action);
   if (!repeatable && choice.reason === undefined) {
-    return left(
-      "refused",
-      `it may be in the table, and ${MEANING[plan.action]}: force needs a reason (--reason)`,
-    );
+    return left("refused", `it may be in the table, and ${meaning}: force needs a reason (--reason)`);
   }
   const foreign = strange.map(({ id }) => id);
-  const words = `sent again by force: ${MEANING[plan.action]}`;
-  return sent(one, "publish", words, { foreign, again: true });
+  return sent(one, "publish", `sent again by force: ${meaning}`, { foreign, again: true });
 }
-
-/** What it means to publish results again that are in the table. */
-const MEANING: Readonly<Record<Action, string>> = {
-  load: "its rows will be in the table twice (load appends)",
-  createAndLoad: "its rows will be loaded once more, into the table or into another one (createAndLoad)",
-  create: "another table is made, an empty one, or it fails since the table is there (create)",
-  truncateAndLoad: "the table is emptied and loaded with the same results",
-  dropAndLoad: "the table is dropped and made with the same results",
-  upsert: "the same results are merged into the table again",
-};
 
 function sent(
   { plan, shown, state }: Sendable,
@@ -197,6 +199,10 @@ const tellFailed = (task: RecordedTask | undefined): string =>
 
 const tellRunning = (jobId: number): string =>
   `publish job ${jobId} of this job group runs, and it is not known to this relay: wait for its end`;
+
+/** Dispatch may repeat it; whoever replays is asked first, for newer results may be in the table. */
+const tellUnexplained = (jobIds: readonly number[]): string =>
+  `it may be published already: publish job ${jobIds.join(", ")} is not in this relay's record, the platform does not say which table it wrote, and whether a newer job group is in the table is not known; --force --reason does it`;
 
 const tellNewer = ({ jobGroupId, published }: NewerInTable): string =>
   `job group ${jobGroupId}, which finished later, ${published ? "was published" : "is about to be published"} to this table: left alone, whatever is forced, for older results would replace newer ones`;

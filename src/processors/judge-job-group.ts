@@ -3,7 +3,7 @@ import type { JobGroupFacts, PublishPlan, Rules } from "../rules/model.ts";
 import { taskKey } from "../rules/task-identity.ts";
 import type { UndecidedRule } from "../rules/undecided.ts";
 import type { DispatchDeps } from "./dispatch-completion.ts";
-import { hasGaps, untoldWords } from "./gaps.ts";
+import { hasGaps, type Untold, untoldWords } from "./gaps.ts";
 import type { TaskState } from "../rules/task-state.ts";
 import type { FactsPlatform } from "./job-group-facts.ts";
 import { type Look, lookAtJobGroup, NEEDS_NOTHING } from "./look-at-job-group.ts";
@@ -71,6 +71,8 @@ export interface Judged {
   readonly planned: readonly JudgedTask[];
   /** What the rules say beside: publications that cannot be made, or that others stand before. */
   readonly notes: readonly string[];
+  /** Which rules cannot be judged, for want of what. */
+  readonly untold?: Untold;
   /** What would come of it, in one sentence. */
   readonly words: string;
 }
@@ -92,24 +94,28 @@ export async function judgeJobGroup(
   const needs = typeof rules === "string" ? NEEDS_NOTHING : rules.needs(rules.current);
   const all = { ...completion?.labels, ...labels };
   const look = await lookAtJobGroup(jobGroupId, all, needs, held, { ...deps, planned: recorded });
-  const { untold, ...judged } = typeof rules === "string" ? NO_RULES : askRules(rules, look, recorded);
-  const waits = untold === undefined || look.blocked !== undefined ? "" : `${untold} `;
+  const judged = typeof rules === "string" ? NO_RULES : askRules(rules, look, recorded);
+  const { untold } = judged;
+  const waits =
+    untold === undefined || look.blocked !== undefined
+      ? ""
+      : `${untold.words}; it would be asked again for a while. `;
   return { completion, recorded, look, ...judged, words: `${waits}${tell(jobGroupId, look, rules, judged)}` };
 }
 
-type Answer = Pick<Judged, "rules" | "planned" | "notes">;
-const NO_RULES: Answer & { untold?: string } = { rules: [], planned: [], notes: [] };
+type Answer = Pick<Judged, "rules" | "planned" | "notes" | "untold">;
+const NO_RULES: Answer = { rules: [], planned: [], notes: [] };
 
 function askRules(
   rules: Exclude<JudgeDeps["rules"], string>,
   { facts, gaps, known, blocked }: Look,
   recorded: readonly RecordedTask[],
-): Answer & { untold?: string } {
+): Answer {
   // What was not heard cannot rule a rule out.
   const undecided = rules.undecided(rules.current, facts, known);
   const open = new Set(undecided.map(({ rule }) => rule));
   // Without a full answer there is more to say than which names are lacking.
-  const untold = hasGaps(gaps) ? untoldWords(facts.jobGroupId, gaps, undecided)?.words : undefined;
+  const untold = hasGaps(gaps) ? untoldWords(facts.jobGroupId, gaps, undecided) : undefined;
   const { plans, held, problems, conflicts } = rules.plan(rules.current, facts, undecided);
   const states = new Map(recorded.map(({ plan, record }) => [taskKey(plan), record.state]));
   const judge = (plan: PublishPlan, otherwise: Omit<JudgedTask, "plan">): JudgedTask => {
@@ -121,7 +127,7 @@ function askRules(
     return blocked === undefined ? { plan, ...otherwise } : { plan, state: "not planned", words: blocked };
   };
   return {
-    ...(untold !== undefined && { untold: `${untold}; it would be asked again for a while.` }),
+    ...(untold && { untold }),
     rules: rules.explain(rules.current, facts).map(({ rule, matches, reasons }) => ({
       name: rule,
       matches: matches || (open.has(rule) ? "unknown" : false),

@@ -25,8 +25,10 @@ export interface Look {
   readonly gaps: Gaps;
   /** Has the job group ended, as far as is known? Until then its end, by which tables may be named, is not. */
   readonly ended: boolean;
-  /** Why nothing would be published, whatever the rules say. */
+  /** Why dispatch would publish nothing, whatever the rules say. */
   readonly blocked?: string;
+  /** The same for whoever asks once, and when to ask again. */
+  readonly blockedNow?: string;
 }
 
 interface LookDeps {
@@ -68,16 +70,23 @@ export async function lookAtJobGroup(
   } catch (error) {
     const words = whyNot(error);
     if (!isUnknown(error)) return { ...NOTHING_KNOWN, words, facts: reportAlone };
+    const blockedNow = `the platform does not know job group ${jobGroupId}: is it the right id, and may the token read it?`;
     const blocked = `The platform does not know job group ${jobGroupId}; it would be asked again for a while`;
-    return { ...NOTHING_KNOWN, answered: true, words, facts: reportAlone, blocked };
+    return { ...NOTHING_KNOWN, answered: true, words, facts: reportAlone, blocked, blockedNow };
   }
   const standing = standingOf(group);
   const common = {
     known: true,
     ended: standing.kind !== "not-yet",
     words: `Job group ${jobGroupId} is ${group.status}`,
-    ...(standing.kind === "skip" && { blocked: `It would be skipped: ${standing.words}` }),
-    ...(standing.kind === "not-yet" && { blocked: `${standing.words}: it would be looked at until it ends` }),
+    ...(standing.kind === "skip" && {
+      blocked: `It would be skipped: ${standing.words}`,
+      blockedNow: `it has nothing to publish: ${standing.words}`,
+    }),
+    ...(standing.kind === "not-yet" && {
+      blocked: `${standing.words}: it would be looked at until it ends`,
+      blockedNow: `${standing.words}: replay it when it has ended`,
+    }),
   };
   try {
     return { answered: true, ...common, ...(await gatherFacts(group, labels, platform, needs, signal)) };

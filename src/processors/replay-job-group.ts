@@ -1,12 +1,13 @@
 import type { Completion, CompletionRecords } from "../queues/completion-record.ts";
 import { REPLAYED_BY_FORCE } from "../rules/task-state.ts";
 import type { TaskRecord } from "../queues/record.ts";
-import type { ReplayStore } from "../queues/replay-store.ts";
+import type { Reopened, ReplayStore } from "../queues/replay-store.ts";
 import type { Provenance, PublishPlan } from "../rules/model.ts";
 import type { DispatchDeps } from "./dispatch-completion.ts";
 import type { Foreseen } from "./foresee-replay.ts";
 import type { ReplayAct, ReplayChoice, ReplayStep } from "./foresee-replayed-task.ts";
 import { provenanceOf } from "./make-tasks.ts";
+import { forcedAs, nameOfReplay, tellDone } from "./replay-by-force.ts";
 import type { ReplayLine } from "./replay-line.ts";
 
 export interface CarryOutDeps {
@@ -44,11 +45,13 @@ export async function replayJobGroup(
     fresh.length > 0 && whole
       ? await deps.records.merge(jobGroupId, { source: "replay", labels: {} })
       : undefined;
-  const planned = await planFresh(jobGroupId, fresh, record, deps, fresh.length === acting.length);
-  const opened: [Acting, Written][] = [...planned.written];
+  const planned = await planFresh(jobGroupId, fresh, record, choice, deps, fresh.length === acting.length);
+  const opened: [Acting, Reopened][] = [...planned.written];
   for (const one of acting) {
     const { plan, shown } = one.act;
-    if (shown) opened.push([one, await deps.store.reopen(plan, shown.json, record(one.act))]);
+    if (!shown) continue;
+    const name = one.act.again ? nameOfReplay(choice) : undefined;
+    opened.push([one, await deps.store.reopen(plan, shown.json, record(one.act), name)]);
   }
   const ready = opened.flatMap(([one, written]) => (written === "ok" ? [one.act] : []));
   for (const { shown } of ready) if (shown) await deps.removeJob(shown.plan);
@@ -65,15 +68,14 @@ export async function replayJobGroup(
   return steps.map(({ line }) => tellWritten(line, written.get(line)));
 }
 
-type Written = Awaited<ReturnType<ReplayStore["reopen"]>>;
-
 async function planFresh(
   jobGroupId: number,
   fresh: readonly Acting[],
   record: (act: ReplayAct) => TaskRecord,
+  choice: ReplayChoice,
   { records, fanOut }: CarryOutDeps,
   alone: boolean,
-): Promise<{ written: [Acting, Written][]; first?: PublishPlan }> {
+): Promise<{ written: [Acting, Reopened][]; first?: PublishPlan }> {
   if (fresh.length === 0) return { written: [] };
   const plans = fresh.map(({ act }) => act.plan);
   // Tasks that are added to others find their job group in any state: each asks by itself.
@@ -84,22 +86,34 @@ async function planFresh(
     if (!act) throw new Error("A plan is written that is none of the replay's");
     return record(act);
   });
-  const written = fresh.map((one, i): [Acting, Written] => [
-    one,
-    standing === false ? "target" : standing[i] ? "changed" : "ok",
-  ]);
+  const written = fresh.map((one, i): [Acting, Reopened] => {
+    if (standing === false) return [one, "target"];
+    const stands = standing[i];
+    if (!stands) return [one, "ok"];
+    const done = one.act.again ? forcedAs(stands, nameOfReplay(choice)) : undefined;
+    return [one, done ? { doneAt: done.at, reason: done.reason } : "changed"];
+  });
   const isFirst = written.some(([{ act }, how]) => act.plan === first && how === "ok");
   return { written, ...(isFirst && first && { first }) };
 }
 
-function tellWritten(line: ReplayLine, written: Written | undefined): ReplayLine {
+function tellWritten(line: ReplayLine, written: Reopened | undefined): ReplayLine {
+  if (typeof written === "object") {
+    return { ...line, does: "nothing", done: false, words: tellDone({ at: written.doneAt, ...written }) };
+  }
   switch (written) {
     case undefined:
       return { ...line, done: false };
     case "ok":
       return { ...line, done: true };
     case "changed":
-      return { ...line, does: "nothing", done: false, words: "it changed just now: left alone, look again" };
+      return {
+        ...line,
+        state: "refused",
+        does: "nothing",
+        done: false,
+        words: "it changed just now: left alone, look again",
+      };
     case "target":
       return {
         ...line,
@@ -124,13 +138,15 @@ function signed(plan: PublishPlan, completion: Completion | undefined, at: numbe
 /** A task from the start, that knows the publish jobs it had and who asked for it. */
 function recordOf(
   { shown, foreign, again }: ReplayAct,
-  { reason = "" }: ReplayChoice,
+  { reason = "", key }: ReplayChoice,
   by: string,
   at: number,
 ): TaskRecord {
   const before = shown?.record;
   const known = [...(before?.foreign ?? []), ...foreign];
-  const outcome = again ? REPLAYED_BY_FORCE : "replay";
+  const decision = again
+    ? { outcome: REPLAYED_BY_FORCE, by, reason, at, ...(key !== undefined && { key }) }
+    : { outcome: "replay", by, reason, at };
   return {
     v: 1,
     state: "planned",
@@ -140,7 +156,7 @@ function recordOf(
     answeredMs: 0,
     publishJobs: before?.publishJobs ?? [],
     ...(known.length > 0 && { foreign: known }),
-    decisions: [...(before?.decisions ?? []), { outcome, by, reason, at }],
+    decisions: [...(before?.decisions ?? []), decision],
     words: `Replayed by ${by}${again ? " by force" : ""}${reason && `: ${reason}`}`,
   };
 }

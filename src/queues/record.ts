@@ -55,9 +55,18 @@ const taskRecordSchema = z.looseObject({
   requestId: z.string().optional(),
   /** For a parked task: what was sent, what the platform lists, why it cannot be told. */
   evidence: z.record(z.string(), z.unknown()).optional(),
-  /** Who decided a parked task, and why. */
+  /** Who decided on it, and why: of a parked task, or by a replay. */
   decisions: z
-    .array(z.object({ outcome: z.string(), by: z.string(), reason: z.string(), at: millis }))
+    .array(
+      z.object({
+        outcome: z.string(),
+        by: z.string(),
+        reason: z.string(),
+        /** What a replay by force was named with; without it, its reason is its name. */
+        key: z.string().optional(),
+        at: millis,
+      }),
+    )
     .optional(),
 });
 

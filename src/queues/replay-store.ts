@@ -6,7 +6,7 @@ import { readTaskRecord, type TaskRecord, taskField, writeTaskRecord } from "./r
 import { registerScript, words } from "./script.ts";
 import { REPLAY } from "./scripts/replay.ts";
 import { landingOf, placeOf } from "./task-place.ts";
-import { hasEnded } from "../rules/task-state.ts";
+import { hasEnded, REPLAYED_BY_FORCE } from "../rules/task-state.ts";
 
 /** A job group that finished later and goes before in a table. */
 export interface NewerInTable {
@@ -15,9 +15,15 @@ export interface NewerInTable {
   readonly published: boolean;
 }
 
+/** What came of opening a task once more. */
+export type Reopened = "ok" | "changed" | "target" | { readonly doneAt: number; readonly reason: string };
+
 export interface ReplayStore {
-  /** Opens a task that has ended, if its record still reads `shown` and the fleet has its target. */
-  reopen(plan: PublishPlan, shown: string, record: TaskRecord): Promise<"ok" | "changed" | "target">;
+  /**
+   * Opens a task that has ended, if its record still reads `shown` and the fleet has its target. Of a replay by force
+   * with a name: if the record tells of none of that name; a number says when that one was, in epoch milliseconds.
+   */
+  reopen(plan: PublishPlan, shown: string, record: TaskRecord, name?: string): Promise<Reopened>;
   hasTarget(name: string): Promise<boolean>;
   /** For a plan that replaces or merges its table: a newer job group there, that was not replayed. */
   newerInTable(plan: PublishPlan): Promise<NewerInTable | undefined>;
@@ -27,24 +33,26 @@ export interface ReplayStore {
 export function createReplayStore(redis: Redis, keys: Keys, retentionMs: number): ReplayStore {
   const reopen = registerScript(redis, "relayReplay", REPLAY, 6);
   return {
-    reopen: async (plan, shown, record) => {
-      const at = placeOf(keys, plan);
+    reopen: async (plan, shown, record, name) => {
+      const place = placeOf(keys, plan);
       // A task that has ended keeps nobody waiting, so there is nobody to wake.
-      const [answer] = words(
+      const [answer, at = "", reason = ""] = words(
         await reopen(
-          [at.group, at.waiters, at.table, at.newest, keys.open, keys.targets],
+          [place.group, place.waiters, place.table, place.newest, keys.open, keys.targets],
           [
-            at.field,
+            place.field,
             writeTaskRecord(record),
             shown,
             JSON.stringify(plan),
             plan.target,
             plan.rule,
+            name ?? "",
+            REPLAYED_BY_FORCE,
             ...landingOf(keys, plan, retentionMs),
           ],
         ),
       );
-      return answer as "ok" | "changed" | "target";
+      return answer === "done" ? { doneAt: Number(at), reason } : (answer as "ok" | "changed" | "target");
     },
     hasTarget: async (name) => (await redis.hexists(keys.targets, name)) === 1,
     newerInTable: async (plan) => {
