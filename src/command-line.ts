@@ -70,9 +70,12 @@ export async function runCommandLine(
   } catch (error) {
     if (!(error instanceof CommanderError)) throw error;
     // Help that was asked for ends with 0; commander has printed all of it.
-    if (error.exitCode !== 0) throw new UsageError(error.message.replace(/^error: /, ""), true);
+    if (error.exitCode !== 0) throw new UsageError(inPlainWords(error.message).replace(/^error: /, ""), true);
   }
 }
+
+/** The library calls an argument a command-argument. */
+const inPlainWords = (text: string): string => text.replace(WRONG_ARGUMENT, "'$1' is no $2. ");
 
 /** Where help and the words of wrong usage go. */
 export interface Print {
@@ -92,7 +95,7 @@ function createProgram(actions: Actions, { out, err }: Print): Command {
     .configureOutput({
       writeOut: out,
       writeErr: err,
-      outputError: (text, write) => write(text.replace(WRONG_ARGUMENT, "'$1' is no $2. ")),
+      outputError: (text, write) => write(inPlainWords(text)),
     })
     .version(ownVersion(), "-V, --version", "tell the version of publish-relay")
     .showHelpAfterError("(add --help for how it is used)")

@@ -41,8 +41,10 @@ export interface RunWithin {
   readonly signal?: AbortSignal;
 }
 
-/** Runs a recipe; never rejects: what a Redis that does not answer leaves open is told as `later`. */
+/** Runs a recipe. What a Redis that goes away leaves open is told as `later`; rejects when it does before anything was sent. */
 export type RunJob = (asked: AskedToRun, asker: Asker, within: RunWithin) => Promise<RunResult>;
+
+const NOT_KNOWN: RunResult = { kind: "later", mayRun: true, words: "The relay's Redis does not answer" };
 
 /** What a call needs beyond its time to tell what it knows. */
 const HOLD_MORE_MS = 5_000;
@@ -53,10 +55,17 @@ export function createRunJob(parts: RunParts): RunJob {
   const runs = createRunStore(connections.ingest, keys, retentionMs);
   return ({ key, ...asked }, asker, { ms, signal: ended }) => {
     const order = { ...asked, executionId: executionIdOf(namespace, key) };
+    let maySend = false;
     const delivery = `run ${order.executionId}`;
     const deps: RunDeps = {
       platform,
-      runs,
+      runs: {
+        ...runs,
+        sending: async (executionId, before) => {
+          await runs.sending(executionId, before);
+          maySend = true;
+        },
+      },
       signal: AbortSignal.any([AbortSignal.timeout(ms), ...(ended ? [ended] : [])]),
       holder: randomUUID(),
       holdMs: ms + HOLD_MORE_MS,
@@ -71,13 +80,13 @@ export function createRunJob(parts: RunParts): RunJob {
     const entry = { ...asker, action: "run", detail: tellOrder(order) };
     return carryOut(audit, entry, log, () => runRecipe(order, deps), endingOf).catch(
       (error: unknown): RunResult => {
+        if (!maySend) throw error;
         const { requestId } = asker;
         log.warn(
           { err: error, recipeId: order.recipeId, requestId },
           "whether a recipe was run is not known",
         );
-        // Redis may have gone after the run began.
-        return { kind: "later", mayRun: true, words: "The relay's Redis does not answer" };
+        return NOT_KNOWN;
       },
     );
   };
@@ -109,9 +118,18 @@ function endingOf({ kind, words }: RunResult): Ending {
 const ROUTE_WITHIN_MS = 20_000;
 
 /** Runs for those who ask over HTTP. */
-export function createRunRoute(run: RunJob): RunRoute {
+export function createRunRoute(run: RunJob, log: Logger): RunRoute {
   return ({ format, path, ...asked }, { from, requestId, who }) => {
     const order = { ...asked, ...(format !== undefined && { format }), ...(path !== undefined && { path }) };
-    return run(order, { who, from, requestId, role: "api" }, { ms: ROUTE_WITHIN_MS });
+    return run(order, { who, from, requestId, role: "api" }, { ms: ROUTE_WITHIN_MS }).catch(
+      (error: unknown) => {
+        log.warn(
+          { err: error, recipeId: order.recipeId, requestId },
+          "a run of a recipe failed: answered 503",
+        );
+        // Not by this call; but an earlier one with the key may have been sent.
+        return NOT_KNOWN;
+      },
+    );
   };
 }

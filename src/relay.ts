@@ -115,7 +115,7 @@ export function createRelay(
       audit,
       resolve: (taskId, decision, asker) =>
         resolveAudited(core, { audit, log }, taskId, decision, { role: "api", ...asker, who: decision.by }),
-      run: createRunRoute(run),
+      run: createRunRoute(run, log),
       replay: createApiReplay({
         core,
         records: intake,

@@ -216,6 +216,19 @@ test.each([
   30_000,
 );
 
+test("a task whose record is gone goes at once, though its old job still stands", async () => {
+  const site = await open();
+  const id = site.simulator.createJobGroup();
+  const relay = await site.start();
+  await relay.report(id);
+  await site.ended(id, 2);
+  await openRedis().del(keysOf(site.namespace).group(id));
+  const { lines } = await replay(site, { jobGroupIds: [id], ...FORCED, yes: true });
+  expect(inShort(lines)).toEqual(["finance new -> publish", "sales new -> publish"]);
+  await allEnded(site, [id], 8_000);
+  expect(site.puts(id)).toHaveLength(4);
+});
+
 test("who replayed a task, and why, is kept with it", async () => {
   const site = await open();
   const id = site.simulator.createJobGroup();

@@ -54,7 +54,8 @@ export async function replayJobGroup(
     opened.push([one, await deps.store.reopen(plan, shown.json, record(one.act), name)]);
   }
   const ready = opened.flatMap(([one, written]) => (written === "ok" ? [one.act] : []));
-  for (const { shown } of ready) if (shown) await deps.removeJob(shown.plan);
+  // A record may expire before the job of its task.
+  for (const { shown, plan } of ready) await deps.removeJob(shown?.plan ?? plan);
   await deps.fanOut.add(
     jobGroupId,
     ready.map(({ plan }) => plan),
